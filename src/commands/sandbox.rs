@@ -1,0 +1,95 @@
+//! `sandbox`: serves the stand-in server, alone or for one program.
+
+use std::process::{Command, ExitCode, ExitStatus};
+
+use crate::cli::{self, Consent};
+use crate::error::Error;
+use crate::output;
+use crate::private_dir::{PrivateDir, runtime_dirs};
+use crate::sandbox::{self, Options, Sandbox};
+use crate::signals;
+
+/// The variables that could lead a program to a real account or token.
+const OURS: [&str; 9] = [
+    "YANDEX_OAUTH_URL",
+    "YANDEX_CLIENT_ID",
+    "YANDEX_CLIENT_SECRET",
+    "YANDEX_CLIENT_SECRET_FILE",
+    "YANDEX_REDIRECT_URI",
+    "YANDEX_REFRESH_TOKEN",
+    "YANDEX_TOKEN",
+    "YANDEX_TOKEN_FILE",
+    "YANDEX_TOKEN_PROFILE",
+];
+
+pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
+    let alone = options.program.is_empty();
+    let consent = match options.consent {
+        Some(Consent::Ask) => sandbox::Consent::Ask,
+        Some(Consent::Allow) => sandbox::Consent::Allow,
+        Some(Consent::Deny) => sandbox::Consent::Deny,
+        None if alone => sandbox::Consent::Ask,
+        None => sandbox::Consent::Allow,
+    };
+    // Before any thread starts: see `signals::Held`.
+    let held = (!alone).then(signals::Held::hold);
+    let sandbox = Sandbox::start(Options {
+        listen: options.listen,
+        redirect_uris: options.redirect_uri,
+        consent,
+        ..Options::default()
+    })?;
+    let variables = [
+        ("YANDEX_OAUTH_URL", sandbox.origin()),
+        ("YANDEX_CLIENT_ID", sandbox.client_id().to_owned()),
+        ("YANDEX_CLIENT_SECRET", sandbox.client_secret().to_owned()),
+    ];
+    let Some(held) = held else {
+        let lines = variables.map(|(name, value)| format!("{name}={value}\n"));
+        output::result(&lines.concat())?;
+        output::say("Serving the sandbox until it is interrupted.");
+        loop {
+            std::thread::park();
+        }
+    };
+
+    let dir = runtime_dirs()
+        .iter()
+        .find_map(|parent| PrivateDir::below(parent).ok())
+        .ok_or_else(|| Error::local("starting the program", "no directory for its token file"))?;
+    let mut command = Command::new(&options.program[0]);
+    command.args(&options.program[1..]);
+    for name in OURS {
+        command.env_remove(name);
+    }
+    command.envs(variables);
+    command.env("YANDEX_TOKEN_FILE", dir.path().join("token.json"));
+    let child = match signals::delivered(|| command.spawn()) {
+        Ok(child) => child,
+        Err(error) => return Ok(not_started(&command, &error)),
+    };
+    let status = held
+        .wait_for(child)
+        .map_err(|error| Error::local("waiting for the program", error))?;
+    drop(dir);
+    Ok(exit_code(status))
+}
+
+/// 127 for a program that isn't there, 126 for one that can't be run: what a
+/// shell says.
+fn not_started(command: &Command, error: &std::io::Error) -> ExitCode {
+    let program = command.get_program().to_string_lossy();
+    output::error(&Error::local(format!("running {program}"), error));
+    ExitCode::from(match error.kind() {
+        std::io::ErrorKind::NotFound => 127,
+        _ => 126,
+    })
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return ExitCode::from(128u8.wrapping_add(signal as u8));
+    }
+    ExitCode::from(status.code().map_or(1, |code| code as u8))
+}

@@ -1,0 +1,74 @@
+//! The one error type: what was being done, why it failed, what the user can
+//! do about it, and the exit status that scripts go by.
+//!
+//! A message never holds a secret; text from outside is made harmless where it
+//! is printed (`output`). Which status belongs to which kind is an interface:
+//! the table stands in the README.
+
+/// Why a command failed. The order of the fields is the order of the message:
+/// `yandex-token: WHAT: WHY`, and on a second line the hint.
+#[derive(Debug, Clone)]
+pub struct Error {
+    pub kind: Kind,
+    pub what: String,
+    pub why: String,
+    pub hint: Option<String>,
+}
+
+/// What a script can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line or the environment asks for something that can't be.
+    Usage,
+    /// The user refused the access.
+    Denied,
+    /// The user's answer did not come in time.
+    TimedOut,
+    /// The authorization server answered with an OAuth error.
+    Refused,
+    /// The server was not reached, or what answered is no OAuth server.
+    Unreachable,
+    /// A port, a file or a lock on this machine.
+    Local,
+    /// Whoever read our standard output has gone: nothing to say, and nobody
+    /// to say it to.
+    ClosedPipe,
+}
+
+impl Error {
+    pub fn new(kind: Kind, what: impl Into<String>, why: impl ToString) -> Error {
+        Error {
+            kind,
+            what: what.into(),
+            why: why.to_string(),
+            hint: None,
+        }
+    }
+
+    pub fn usage(what: impl Into<String>, why: impl ToString) -> Error {
+        Error::new(Kind::Usage, what, why)
+    }
+
+    pub fn local(what: impl Into<String>, why: impl ToString) -> Error {
+        Error::new(Kind::Local, what, why)
+    }
+
+    /// Adds the line that says what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The process's exit status.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::ClosedPipe => 1,
+            Kind::Usage => 2,
+            Kind::Denied => 3,
+            Kind::TimedOut => 4,
+            Kind::Refused => 5,
+            Kind::Unreachable => 6,
+            Kind::Local => 8,
+        }
+    }
+}

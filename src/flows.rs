@@ -1,0 +1,7 @@
+//! Ways to obtain a code or a token from a person. A flow never touches the
+//! store: what becomes of the token is the command's business.
+
+pub mod browser;
+pub mod loopback;
+pub mod page;
+pub mod redirect_uri;

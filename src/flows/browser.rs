@@ -1,0 +1,86 @@
+//! Opens a URL in the user's browser, without our secrets, our streams or our
+//! process group, and without ever waiting for it.
+
+use std::env;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a launcher can still say that it failed.
+const WATCH_TIME: Duration = Duration::from_secs(3);
+const WATCH_PAUSE: Duration = Duration::from_millis(20);
+
+/// Variables of ours that no other program needs.
+pub const SECRET_VARIABLES: [&str; 2] = ["YANDEX_CLIENT_SECRET", "YANDEX_REFRESH_TOKEN"];
+
+/// Opens the URL from a thread of its own; `failed` is told why when nothing
+/// could be opened.
+pub fn open(url: &str, failed: impl FnOnce(String) + Send + 'static) {
+    let url = url.to_owned();
+    thread::spawn(move || {
+        if let Err(why) = launch(&url) {
+            failed(why);
+        }
+    });
+}
+
+fn launch(url: &str) -> Result<(), String> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(browser) = set("BROWSER") {
+        let mut command = Command::new(&browser);
+        command.arg(url);
+        let name = browser.to_string_lossy();
+        return run(command).map_err(|why| format!("$BROWSER ({name}) {why}"));
+    }
+    if set("SSH_CONNECTION").is_some() {
+        return Err("this is an SSH session".into());
+    }
+    let desktop = [
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "WSL_DISTRO_NAME",
+        "WSL_INTEROP",
+    ];
+    if cfg!(target_os = "linux") && !desktop.into_iter().any(|name| set(name).is_some()) {
+        return Err("there is no display here".into());
+    }
+    let mut last = "no program that opens a URL was found".to_owned();
+    for command in open::commands(url) {
+        let name = command.get_program().to_string_lossy().into_owned();
+        match run(command) {
+            Ok(()) => return Ok(()),
+            Err(why) => last = format!("{name} {why}"),
+        }
+    }
+    Err(last)
+}
+
+/// Starts a launcher and watches it for as long as it can still fail.
+fn run(mut command: Command) -> Result<(), String> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    for name in SECRET_VARIABLES {
+        command.env_remove(name);
+    }
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let child = crate::signals::delivered(|| command.spawn());
+    watch(child.map_err(|error| format!("could not be started ({error})"))?)
+}
+
+fn watch(mut child: Child) -> Result<(), String> {
+    let until = Instant::now() + WATCH_TIME;
+    while Instant::now() < until {
+        match child.try_wait() {
+            // On Windows the launcher's status says nothing.
+            Ok(Some(status)) if !status.success() && !cfg!(windows) => {
+                return Err(format!("ended with {status}"));
+            }
+            Ok(None) => thread::sleep(WATCH_PAUSE),
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! The bounded front door of both servers: the login's listener and the
+//! sandbox.
+//!
+//! tiny_http parses requests and writes answers well, but it has no timeouts
+//! and no limits: a browser's spare connections can starve the one that
+//! carries the code, an endless header fills the memory, and one failing
+//! `accept` leaves it deaf. So it never meets a client. This gate does:
+//!
+//! * at most [`MAX_CONNECTIONS`]; the oldest that has not sent a whole request
+//!   gives way to a new one;
+//! * a whole request within [`REQUEST_TIME`], its head within
+//!   [`request::MAX_HEAD`], one request per connection;
+//! * `Host` names us, or the request is refused (DNS rebinding);
+//! * a failing `accept` frees a connection and is tried again.
+//!
+//! What passes is written out anew and handed to tiny_http over connections
+//! that were made at the start (`backend`), so no shortage that a client can
+//! cause reaches it. Every answer goes out with the headers of [`ALWAYS`].
+
+mod backend;
+mod request;
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::output;
+use backend::Backend;
+use request::{Incoming, Request, Unfit};
+
+const MAX_CONNECTIONS: usize = 64;
+/// From the first byte that could be sent to the last of head and body.
+const REQUEST_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take to take its answer, and then to hang up.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A connection's thread needs little; sixty-four of them should not show.
+const STACK: usize = 256 << 10;
+
+/// On every answer, whoever wrote it.
+const ALWAYS: &str = "Connection: close\r\n\
+    Cache-Control: no-store\r\n\
+    Referrer-Policy: no-referrer\r\n\
+    X-Content-Type-Options: nosniff\r\n";
+
+/// What a server lets through its gate.
+pub struct Policy {
+    /// Names, in lower case and without a port, that `Host` may carry beside
+    /// the loopback ones.
+    pub hosts: Vec<String>,
+    /// Bytes of a request's body; with 0 a body is never read.
+    pub max_body: usize,
+}
+
+/// An open gate. It stays open until the process ends.
+pub struct Gate {
+    server: Arc<tiny_http::Server>,
+    door: Arc<Door>,
+}
+
+impl Gate {
+    /// Opens the gate on listeners that are bound already.
+    ///
+    /// # Errors
+    /// When the private way to tiny_http or a thread can't be made.
+    pub fn open(listeners: Vec<TcpListener>, policy: Policy) -> io::Result<Gate> {
+        let (server, backend) = Backend::open()?;
+        let door = Arc::new(Door {
+            policy,
+            backend,
+            slots: Mutex::default(),
+            changed: Condvar::new(),
+            told_of_host: AtomicBool::new(false),
+            told_of_tls: AtomicBool::new(false),
+        });
+        for listener in listeners {
+            let door = Arc::clone(&door);
+            thread::Builder::new()
+                .stack_size(STACK)
+                .spawn(move || door.accept(&listener))?;
+        }
+        Ok(Gate {
+            server: Arc::new(server),
+            door,
+        })
+    }
+
+    /// Where the requests that passed are received and answered.
+    pub fn server(&self) -> Arc<tiny_http::Server> {
+        Arc::clone(&self.server)
+    }
+
+    /// Waits until every answer begun is with its client, or the deadline.
+    pub fn settle(&self, deadline: Instant) {
+        let mut slots = self.door.slots();
+        while slots.open.iter().any(|slot| slot.serving) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.door.changed.wait_timeout(slots, left);
+            slots = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+struct Door {
+    policy: Policy,
+    backend: Backend,
+    slots: Mutex<Slots>,
+    changed: Condvar,
+    told_of_host: AtomicBool,
+    told_of_tls: AtomicBool,
+}
+
+/// The open connections, oldest first.
+#[derive(Default)]
+struct Slots {
+    open: VecDeque<Slot>,
+    next_id: u64,
+}
+
+struct Slot {
+    id: u64,
+    stream: Arc<TcpStream>,
+    /// From a whole request to its answer: not to be thrown out.
+    serving: bool,
+}
+
+impl Slots {
+    /// Throws out the oldest connection that is not being served.
+    fn evict(&mut self) -> bool {
+        let Some(oldest) = self.open.iter().position(|slot| !slot.serving) else {
+            return false;
+        };
+        if let Some(slot) = self.open.remove(oldest) {
+            let _ = slot.stream.shutdown(Shutdown::Both);
+        }
+        true
+    }
+}
+
+impl Door {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accept(self: &Arc<Door>, listener: &TcpListener) {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => self.admit(Arc::new(stream)),
+                // Out of descriptors, most likely: give one back, and go on.
+                Err(_) => {
+                    self.slots().evict();
+                    thread::sleep(ACCEPT_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Door>, stream: Arc<TcpStream>) {
+        let mut slots = self.slots();
+        while slots.open.len() >= MAX_CONNECTIONS && !slots.evict() {
+            let woken = self.changed.wait(slots);
+            slots = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        let id = slots.next_id;
+        slots.next_id += 1;
+        slots.open.push_back(Slot {
+            id,
+            stream: Arc::clone(&stream),
+            serving: false,
+        });
+        drop(slots);
+        let ticket = Ticket {
+            door: Arc::clone(self),
+            id,
+        };
+        // Where no thread can be had, the ticket and the stream are dropped.
+        let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
+            let _ = ticket.door.serve(&stream, &ticket);
+        });
+    }
+
+    fn serve(&self, stream: &TcpStream, ticket: &Ticket) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(ANSWER_TIME))?;
+        let mut incoming = Incoming::new(stream, Instant::now() + REQUEST_TIME);
+        let answer = match self.receive(&mut incoming) {
+            Ok(request) => {
+                ticket.set_serving(true);
+                self.backend
+                    .ask(&request, ALWAYS)
+                    .unwrap_or_else(|_| refusal(503))
+            }
+            Err(Unfit::Status(status)) => refusal(status),
+            Err(Unfit::Gone) => return Ok(()),
+            Err(Unfit::Tls) => {
+                if !self.told_of_tls.swap(true, Ordering::Relaxed) {
+                    output::warn(
+                        "a client speaks HTTPS to the listener, which speaks plain HTTP: \
+                         use http:// here, or HTTPS at a reverse proxy in front",
+                    );
+                }
+                return Ok(());
+            }
+        };
+        let mut writer = stream;
+        writer.write_all(&answer)?;
+        stream.shutdown(Shutdown::Write)?;
+        // Whatever is still unread when the socket closes would make the
+        // kernel reset the connection, and the answer could be lost with it.
+        stream.set_nonblocking(true)?;
+        let read = drain(stream, Instant::now());
+        ticket.set_serving(false);
+        if read {
+            stream.set_nonblocking(false)?;
+            drain(stream, Instant::now() + LINGER_TIME);
+        }
+        Ok(())
+    }
+
+    fn receive(&self, incoming: &mut Incoming) -> Result<Request, Unfit> {
+        let request = incoming.head()?;
+        match request.host() {
+            Some(host) if is_loopback_name(&host) || self.policy.hosts.contains(&host) => {}
+            host => {
+                if !self.told_of_host.swap(true, Ordering::Relaxed) {
+                    let named = host.unwrap_or_else(|| "none".to_owned());
+                    let named: String = named.chars().take(100).collect();
+                    output::warn(&format!(
+                        "a request for another host was refused (Host: {named}): \
+                         a web page may be trying to reach this port by DNS rebinding"
+                    ));
+                }
+                return Err(Unfit::Status(421));
+            }
+        }
+        incoming.body(request, self.policy.max_body)
+    }
+}
+
+/// Frees its slot when the connection's thread ends, however it ends.
+struct Ticket {
+    door: Arc<Door>,
+    id: u64,
+}
+
+impl Ticket {
+    fn set_serving(&self, serving: bool) {
+        let mut slots = self.door.slots();
+        if let Some(slot) = slots.open.iter_mut().find(|slot| slot.id == self.id) {
+            slot.serving = serving;
+        }
+        self.door.changed.notify_all();
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.door.slots().open.retain(|slot| slot.id != self.id);
+        self.door.changed.notify_all();
+    }
+}
+
+/// Reads and forgets until the client hangs up. True where it may yet send.
+fn drain(mut stream: &TcpStream, deadline: Instant) -> bool {
+    let mut scrap = [0; 4096];
+    let mut total = 0;
+    while total < LINGER_BYTES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !left.is_zero() && stream.set_read_timeout(Some(left)).is_err() {
+            return false;
+        }
+        match stream.read(&mut scrap) {
+            Ok(0) => return false,
+            Ok(read) => total += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}
+
+/// The gate's own answer to what it does not let through.
+fn refusal(status: u16) -> Vec<u8> {
+    let text = match status {
+        400 => "Bad Request",
+        413 => "Content Too Large",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        _ => "Service Unavailable",
+    };
+    format!(
+        "HTTP/1.1 {status} {text}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\nContent-Security-Policy: default-src 'none'\r\n{ALWAYS}\r\n{text}\n",
+        text.len() + 1
+    )
+    .into_bytes()
+}
+
+/// A host that only this machine answers to.
+pub fn is_loopback_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}

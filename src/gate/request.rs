@@ -1,0 +1,369 @@
+//! One request as it comes from outside: read within limits, checked, and
+//! written out anew (RFC 9112), so that what stands behind the gate sees only
+//! well-formed ASCII heads with at most one body of a known length.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use httparse::Status::{Complete, Partial};
+
+pub const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 100;
+
+/// Why a request does not pass.
+#[derive(Debug, PartialEq)]
+pub enum Unfit {
+    /// The client left, or took too long: nobody to answer.
+    Gone,
+    /// A TLS handshake where plain HTTP is spoken.
+    Tls,
+    Status(u16),
+}
+
+#[derive(Debug)]
+pub struct Request {
+    pub is_head: bool,
+    /// `Host` or the authority of an absolute target, as it came.
+    authority: Option<String>,
+    /// Request line and headers for the backend, without the empty line.
+    head: String,
+    length: Length,
+    expects_continue: bool,
+    body: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Length {
+    Known(usize),
+    Chunked,
+}
+
+impl Request {
+    /// The host that the request is for, in lower case and without its port.
+    pub fn host(&self) -> Option<String> {
+        let authority = self.authority.as_deref()?;
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => &authority[..rest.find(']')? + 2],
+            None => authority.split(':').next()?,
+        };
+        let port = &authority[host.len()..];
+        let fits = !host.is_empty()
+            && !host.contains(['/', '@', '?', '#', ' '])
+            && (port.is_empty() || port.strip_prefix(':')?.chars().all(|c| c.is_ascii_digit()));
+        fits.then(|| host.to_ascii_lowercase())
+    }
+
+    /// The request as the backend gets it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let length = self.body.len();
+        let mut bytes = format!("{}Content-Length: {length}\r\n\r\n", self.head).into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+/// A client's bytes, as far as they have come.
+pub struct Incoming<'a> {
+    stream: &'a TcpStream,
+    deadline: Instant,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Incoming<'a> {
+    pub fn new(stream: &'a TcpStream, deadline: Instant) -> Incoming<'a> {
+        Incoming {
+            stream,
+            deadline,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Reads and checks the head.
+    pub fn head(&mut self) -> Result<Request, Unfit> {
+        let mut searched = 0;
+        loop {
+            if self.buffer.first() == Some(&0x16) {
+                return Err(Unfit::Tls);
+            }
+            if let Some(end) = end_of_head(&self.buffer, searched) {
+                let head: Vec<u8> = self.buffer.drain(..end).collect();
+                return parse(&head).map_err(Unfit::Status);
+            }
+            if self.buffer.len() >= MAX_HEAD {
+                return Err(Unfit::Status(431));
+            }
+            searched = self.buffer.len();
+            self.more()?;
+        }
+    }
+
+    /// Reads the body, where one of at most `max` bytes was announced.
+    pub fn body(&mut self, mut request: Request, max: usize) -> Result<Request, Unfit> {
+        if max == 0 || request.length == Length::Known(0) {
+            return Ok(request);
+        }
+        if request.expects_continue {
+            let mut writer = self.stream;
+            writer
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .map_err(|_| Unfit::Gone)?;
+        }
+        request.body = match request.length {
+            Length::Known(length) if length > max => return Err(Unfit::Status(413)),
+            Length::Known(length) => self.take(length)?,
+            Length::Chunked => self.chunks(max)?,
+        };
+        Ok(request)
+    }
+
+    fn chunks(&mut self, max: usize) -> Result<Vec<u8>, Unfit> {
+        let mut body = Vec::new();
+        loop {
+            let (start, size) = loop {
+                match httparse::parse_chunk_size(&self.buffer) {
+                    Ok(Complete(found)) => break found,
+                    Ok(Partial) if self.buffer.len() < MAX_HEAD => self.more()?,
+                    _ => return Err(Unfit::Status(400)),
+                }
+            };
+            self.buffer.drain(..start);
+            if size == 0 {
+                return Ok(body); // Trailers are not ours to read.
+            }
+            if size > (max - body.len()) as u64 {
+                return Err(Unfit::Status(413));
+            }
+            body.extend(self.take(size as usize)?);
+            if self.take(2)? != b"\r\n" {
+                return Err(Unfit::Status(400));
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, Unfit> {
+        while self.buffer.len() < length {
+            self.more()?;
+        }
+        Ok(self.buffer.drain(..length).collect())
+    }
+
+    /// Waits for bytes, but not past the deadline.
+    fn more(&mut self) -> Result<(), Unfit> {
+        let mut chunk = [0; 4096];
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+                return Err(Unfit::Gone);
+            }
+            let mut reader = self.stream;
+            match reader.read(&mut chunk) {
+                Ok(0) => return Err(Unfit::Gone),
+                Ok(read) => {
+                    self.buffer.extend_from_slice(&chunk[..read]);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(Unfit::Gone),
+            }
+        }
+    }
+}
+
+/// The index behind the empty line, looking only where it can be new.
+fn end_of_head(buffer: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let tail = &buffer[from..];
+    let crlf = tail
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .map(|i| i + 4);
+    let lf = tail.windows(2).position(|w| w == b"\n\n").map(|i| i + 2);
+    crlf.into_iter().chain(lf).min().map(|end| from + end)
+}
+
+/// Checks a whole head and writes it anew; an error is the status to refuse
+/// it with.
+fn parse(head: &[u8]) -> Result<Request, u16> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    match parsed.parse(head) {
+        Ok(Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(431),
+        _ => return Err(400),
+    }
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(400);
+    };
+    let (from_target, target) = split_target(target)?;
+    let mut request = Request {
+        is_head: method == "HEAD",
+        authority: from_target.map(str::to_owned),
+        head: format!("{method} {target} HTTP/1.1\r\n"),
+        length: Length::Known(0),
+        expects_continue: false,
+        body: Vec::new(),
+    };
+    let (mut hosts, mut lengths) = (0, 0);
+    for header in parsed.headers.iter() {
+        let name = header.name.to_ascii_lowercase();
+        let value = std::str::from_utf8(header.value)
+            .ok()
+            .map(str::trim)
+            .filter(|value| {
+                value
+                    .bytes()
+                    .all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
+            });
+        match name.as_str() {
+            "host" => {
+                hosts += 1;
+                let host = value.ok_or(400u16)?;
+                request.authority.get_or_insert_with(|| host.to_owned());
+            }
+            "content-length" => {
+                lengths += 1;
+                let value = value.filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
+                let length = value.and_then(|v| v.parse().ok()).ok_or(400u16)?;
+                request.length = Length::Known(length);
+            }
+            "transfer-encoding" => {
+                lengths += 1;
+                if !value.is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+                    return Err(400);
+                }
+                request.length = Length::Chunked;
+            }
+            "expect" => request.expects_continue = true,
+            "connection" | "keep-alive" | "te" | "trailer" | "upgrade" => {}
+            _ => {
+                // What is not plain text is no header that anyone here reads.
+                if let Some(value) = value {
+                    request
+                        .head
+                        .push_str(&format!("{}: {value}\r\n", header.name));
+                }
+            }
+        }
+    }
+    let needs_host = parsed.version == Some(1);
+    if hosts > 1 || lengths > 1 || (needs_host && hosts == 0) {
+        return Err(400);
+    }
+    if let Some(authority) = &request.authority {
+        request.head.push_str(&format!("Host: {authority}\r\n"));
+    }
+    Ok(request)
+}
+
+/// Splits an absolute-form target (RFC 9112, 3.2.2) into authority and path.
+fn split_target(target: &str) -> Result<(Option<&str>, &str), u16> {
+    if !target.bytes().all(|b| (b'!'..=b'~').contains(&b)) {
+        return Err(400);
+    }
+    if target.starts_with('/') || target == "*" {
+        return Ok((None, target));
+    }
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| {
+            let start = target.get(..scheme.len())?;
+            start
+                .eq_ignore_ascii_case(scheme)
+                .then(|| &target[scheme.len()..])
+        })
+        .ok_or(400u16)?;
+    match rest.find(['/', '?']) {
+        Some(end) if rest.as_bytes()[end] == b'/' => Ok((Some(&rest[..end]), &rest[end..])),
+        Some(_) => Err(400),
+        None => Ok((Some(rest), "/")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn host(head: &str) -> Option<String> {
+        parse(head.as_bytes()).ok()?.host()
+    }
+
+    #[test]
+    fn the_host_is_compared_without_port_or_case() {
+        assert_eq!(
+            host("GET / HTTP/1.1\r\nHost: LocalHost:80\r\n\r\n").as_deref(),
+            Some("localhost")
+        );
+        assert_eq!(
+            host("GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n").as_deref(),
+            Some("[::1]")
+        );
+        assert_eq!(
+            host("GET http://a.example/x HTTP/1.1\r\nHost: b.example\r\n\r\n").as_deref(),
+            Some("a.example"),
+            "an absolute target beats the header"
+        );
+        for odd in ["a@b", "a/b", "a:b", "[::1", "[::1]x", ""] {
+            assert_eq!(
+                host(&format!("GET / HTTP/1.1\r\nHost: {odd}\r\n\r\n")),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_backend_could_misread_is_refused() {
+        for (head, status) in [
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+            ("GET /\r\n\r\n", 400),
+            ("PRI * HTTP/2.0\r\n\r\n", 400),
+            ("GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                400,
+            ),
+        ] {
+            assert_eq!(parse(head.as_bytes()).map(|_| ()), Err(status), "{head:?}");
+        }
+        let many = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+            "x: y\r\n".repeat(200)
+        );
+        assert_eq!(parse(many.as_bytes()).map(|_| ()), Err(431));
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_one_well_formed_ascii_head(
+            head in prop_oneof![
+                any::<Vec<u8>>(),
+                "(GET|POST|X) [!-~]{0,20} HTTP/1\\.[01]\r\n([A-Za-z-]{1,9}: ?[ -~\u{80}-\u{ff}]{0,12}\r\n){0,5}\r\n"
+                    .prop_map(String::into_bytes),
+            ]
+        ) {
+            if let Ok(request) = parse(&head) {
+                let bytes = request.to_bytes();
+                prop_assert!(bytes.is_ascii());
+                let text = String::from_utf8(bytes).expect("ASCII");
+                prop_assert_eq!(text.matches("\r\n\r\n").count(), 1);
+                prop_assert!(text.ends_with("Content-Length: 0\r\n\r\n"));
+                prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n', '\0']));
+            }
+        }
+    }
+}

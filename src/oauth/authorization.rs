@@ -1,0 +1,196 @@
+//! Builds the authorization request and reads the authorization response
+//! (RFC 6749, 4.1.1 and 4.1.2). Pure: nothing here opens or sends anything.
+
+use secrecy::SecretString;
+use url::Url;
+use url::form_urlencoded;
+
+use super::Server;
+use super::pkce::{State, Verifier};
+
+/// What the user chose about the request, beside client and redirect URI.
+#[derive(Default)]
+pub struct Wishes {
+    /// Space-separated, as are `optional_scope`'s.
+    pub scope: Option<String>,
+    pub optional_scope: Option<String>,
+    pub login_hint: Option<String>,
+    pub force_confirm: bool,
+    pub device_id: Option<String>,
+    pub device_name: Option<String>,
+}
+
+/// One authorization request, and the secrets that its response is held to.
+pub struct AuthorizationRequest {
+    pub url: Url,
+    pub state: State,
+    pub verifier: Verifier,
+}
+
+impl AuthorizationRequest {
+    /// PKCE (S256) and `state` are always part of it.
+    pub fn new(
+        server: &Server,
+        client_id: &str,
+        redirect_uri: Option<&str>,
+        wishes: &Wishes,
+    ) -> AuthorizationRequest {
+        let (state, verifier) = (State::new(), Verifier::new());
+        let challenge = verifier.challenge();
+        let mut url = server.endpoint("/authorize");
+        let parameters = [
+            ("response_type", Some("code")),
+            ("client_id", Some(client_id)),
+            ("redirect_uri", redirect_uri),
+            ("scope", wishes.scope.as_deref()),
+            ("optional_scope", wishes.optional_scope.as_deref()),
+            ("login_hint", wishes.login_hint.as_deref()),
+            ("force_confirm", wishes.force_confirm.then_some("yes")),
+            ("device_id", wishes.device_id.as_deref()),
+            ("device_name", wishes.device_name.as_deref()),
+            ("code_challenge", Some(&challenge)),
+            ("code_challenge_method", Some("S256")),
+            ("state", Some(state.as_str())),
+        ];
+        url.query_pairs_mut().extend_pairs(
+            parameters
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        AuthorizationRequest {
+            url,
+            state,
+            verifier,
+        }
+    }
+}
+
+/// What a redirect back to us says.
+#[derive(Debug)]
+pub enum Response {
+    Code(SecretString),
+    Error {
+        error: String,
+        description: Option<String>,
+    },
+}
+
+/// Reads the query of a redirect. Unknown parameters are let be.
+///
+/// # Errors
+/// Why it is no answer to our request: then whoever sent it learns nothing
+/// else, and the wait goes on.
+pub fn parse_response(query: &str, state: &State) -> Result<Response, &'static str> {
+    let all = |name: &str| -> Vec<String> {
+        form_urlencoded::parse(query.as_bytes())
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    };
+    match all("state").as_slice() {
+        [given] if state.matches(given) => {}
+        [_] => return Err("the state is not the one that was sent"),
+        [] => return Err("the state is missing"),
+        _ => return Err("the state is there more than once"),
+    }
+    match (all("code").as_mut_slice(), all("error").as_mut_slice()) {
+        ([code], []) if is_code(code) => Ok(Response::Code(std::mem::take(code).into())),
+        ([_], []) => Err("the code holds characters that no code has"),
+        ([], [error]) if !error.is_empty() => Ok(Response::Error {
+            error: std::mem::take(error),
+            description: all("error_description").into_iter().next(),
+        }),
+        ([], [_] | []) => Err("neither a code nor an error is there"),
+        _ => Err("code and error are not there exactly once"),
+    }
+}
+
+/// A code is opaque: printable ASCII without blanks, of any length.
+pub fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    fn state() -> State {
+        State::new()
+    }
+
+    #[test]
+    fn a_code_with_our_state_is_the_answer_whatever_else_is_there() {
+        let state = state();
+        let query = format!("cid=zz0&code=12345%367&x=1&state={}", state.as_str());
+        match parse_response(&query, &state) {
+            Ok(Response::Code(code)) => assert_eq!(code.expose_secret(), "1234567"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_exactly_one_code_or_error_with_our_state_is_refused() {
+        let state = state();
+        let s = state.as_str();
+        for query in [
+            String::new(),
+            "code=1".into(),
+            "code=1&state=".into(),
+            "code=1&state=x".into(),
+            format!("code=1&state={s}&state={s}"),
+            format!("code=1&state={s}&state=x"),
+            format!("state={s}"),
+            format!("code=&state={s}"),
+            format!("code=a%20b&state={s}"),
+            format!("code=1&code=2&state={s}"),
+            format!("code=1&error=access_denied&state={s}"),
+            format!("error=a&error=b&state={s}"),
+            format!("error=&state={s}"),
+            "error=access_denied".into(),
+        ] {
+            assert!(parse_response(&query, &state).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_code() {
+        let state = state();
+        let query = format!("code=c0de&state={}", state.as_str());
+        let shown = format!("{:?}", parse_response(&query, &state));
+        assert!(!shown.contains("c0de"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_without_our_state_is_an_answer(query in "[ -~]{0,80}") {
+            prop_assert!(parse_response(&query, &state()).is_err());
+        }
+
+        #[test]
+        fn the_request_carries_what_was_wished_to_the_letter(
+            redirect in "http://127\\.0\\.0\\.1:8000/[!-~]{0,20}",
+            scope in "[!-~]{1,20}( [!-~]{1,20}){0,3}",
+            name in "\\PC{0,20}",
+        ) {
+            let server = Server::default();
+            let wishes = Wishes {
+                scope: Some(scope.clone()),
+                device_name: Some(name.clone()),
+                ..Wishes::default()
+            };
+            let request = AuthorizationRequest::new(&server, "id", Some(&redirect), &wishes);
+            let pairs: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
+            for (key, value) in [
+                ("redirect_uri", &redirect),
+                ("scope", &scope),
+                ("device_name", &name),
+            ] {
+                let sent: Vec<_> = pairs.iter().filter(|(k, _)| k == key).collect();
+                prop_assert_eq!(sent.len(), 1);
+                prop_assert_eq!(&sent[0].1, value);
+            }
+        }
+    }
+}

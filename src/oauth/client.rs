@@ -1,0 +1,234 @@
+//! The only HTTP client: sends forms to the authorization server over TLS with
+//! the platform's trust store, within limits, and never follows a redirect.
+
+use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Timeout};
+use url::form_urlencoded;
+
+use super::pkce::Verifier;
+use super::response::{self, Answer, OAuthError, TokenResponse};
+use super::{Server, proxy};
+use crate::error::{Error, Kind};
+use crate::output;
+
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+const MAX_BODY: u64 = 1 << 20;
+/// Waits before a connection that was never made is tried again.
+const RETRIES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
+/// One application at one authorization server.
+pub struct Client {
+    agent: Agent,
+    server: Server,
+    client_id: String,
+    client_secret: Option<SecretString>,
+}
+
+impl Client {
+    /// Without a secret it is a public client: PKCE alone.
+    ///
+    /// # Errors
+    /// A proxy variable that can't be used.
+    pub fn new(
+        server: Server,
+        client_id: String,
+        client_secret: Option<SecretString>,
+    ) -> Result<Client, Error> {
+        let proxy = if server.is_loopback() {
+            None
+        } else {
+            proxy::choose(server.host())?
+        };
+        if let Some(proxy) = &proxy {
+            output::step(&format!(
+                "through the proxy {}:{}",
+                proxy.host(),
+                proxy.port()
+            ));
+        }
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        let config = Agent::config_builder()
+            .tls_config(tls.build())
+            .proxy(proxy)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIME))
+            .timeout_global(Some(REQUEST_TIME))
+            .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Client {
+            agent: config.into(),
+            server,
+            client_id,
+            client_secret,
+        })
+    }
+
+    /// Exchanges an authorization code (RFC 6749, 4.1.3; RFC 7636, 4.5). The
+    /// request is sent once: a code that was sent may be spent.
+    pub fn exchange_code(
+        &self,
+        code: &SecretString,
+        verifier: &Verifier,
+        redirect_uri: &str,
+    ) -> Result<TokenResponse, Error> {
+        let parameters = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose_secret()),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.secret().expose_secret()),
+        ];
+        let what = format!("exchanging the code at {}", self.server.origin());
+        self.token(&what, &parameters, &[code, verifier.secret()])
+    }
+
+    /// Sends a grant to the token endpoint. `secrets` are what the answer must
+    /// not make us show.
+    fn token(
+        &self,
+        what: &str,
+        parameters: &[(&str, &str)],
+        secrets: &[&SecretString],
+    ) -> Result<TokenResponse, Error> {
+        let (status, body) = self.post(what, "/token", parameters)?;
+        let useless = |why: &str| {
+            Error::new(Kind::Unreachable, what, why)
+                .hint("Is the OAuth URL that of an OAuth server, and does it work now?")
+        };
+        match response::classify(status, &body) {
+            Answer::Success(fields) => response::token(fields).map_err(useless),
+            Answer::Useless(why) => Err(useless(&why)),
+            Answer::Error(refusal) => {
+                let mut error = response::refused(what, &refusal);
+                for secret in secrets.iter().copied().chain(&self.client_secret) {
+                    error.why = error.why.replace(secret.expose_secret(), "[…]");
+                }
+                error.hint = self.advice(&refusal);
+                Err(error)
+            }
+        }
+    }
+
+    /// What the user can do about an OAuth error.
+    fn advice(&self, refusal: &OAuthError) -> Option<String> {
+        let advice = match refusal.error.as_str() {
+            "invalid_client" if self.client_secret.is_none() => {
+                "Check the application ID. An application that wants its password too \
+                 gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
+            }
+            "invalid_client" => "Check the application ID and its password.",
+            "invalid_grant" | "bad_verification_code" => {
+                "A code is good once and for ten minutes: log in again."
+            }
+            "invalid_scope" => "The application's scopes have changed: log in again.",
+            "unauthorized_client" => {
+                "The application is waiting for moderation, or was turned down."
+            }
+            _ => return None,
+        };
+        Some(advice.to_owned())
+    }
+
+    /// One POST of a form, credentials included. Only a connection that was
+    /// never made is tried again.
+    fn post(
+        &self,
+        what: &str,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(u16, Vec<u8>), Error> {
+        let url = self.server.endpoint(path);
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(parameters);
+        form.append_pair("client_id", &self.client_id);
+        if let Some(secret) = &self.client_secret {
+            form.append_pair("client_secret", secret.expose_secret());
+        }
+        let form = SecretString::from(form.finish());
+        let mut retries = RETRIES.iter();
+        loop {
+            let begun = Instant::now();
+            let sent = self
+                .agent
+                .post(url.as_str())
+                .content_type("application/x-www-form-urlencoded")
+                .header("Accept", "application/json")
+                .send(form.expose_secret());
+            let error = match sent {
+                Ok(mut answer) => {
+                    let status = answer.status().as_u16();
+                    let took = begun.elapsed().as_millis();
+                    output::step(&format!("POST {url}: {status} in {took} ms"));
+                    let body = answer
+                        .body_mut()
+                        .with_config()
+                        .limit(MAX_BODY)
+                        .read_to_vec();
+                    return body
+                        .map(|body| (status, body))
+                        .map_err(|error| unreachable(what, &error));
+                }
+                Err(error) => error,
+            };
+            match retries.next().filter(|_| never_connected(&error)) {
+                Some(wait) => {
+                    let wait_ms = wait.as_millis();
+                    output::step(&format!("no connection to {url}: again in {wait_ms} ms"));
+                    thread::sleep(*wait);
+                }
+                None => return Err(unreachable(what, &error)),
+            }
+        }
+    }
+}
+
+/// True where not a byte can have reached the server.
+fn never_connected(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::AddrNotAvailable
+        ),
+        _ => false,
+    }
+}
+
+/// The error of a request that got no answer.
+fn unreachable(what: &str, error: &ureq::Error) -> Error {
+    let why = match error {
+        ureq::Error::HostNotFound => "the host was not found".to_owned(),
+        ureq::Error::ConnectionFailed => "no connection".to_owned(),
+        ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s".to_owned(),
+        ureq::Error::Timeout(_) => "no answer within 30 s".to_owned(),
+        ureq::Error::BodyExceedsLimit(_) => "answered with more than 1 MiB".to_owned(),
+        // Its text may quote the proxy's answer; the proxy's word is its status.
+        ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection".to_owned(),
+        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            "the server hung up before it had answered".to_owned()
+        }
+        other => response::short(&other.to_string()),
+    };
+    let certificate = ["certificate", "UnknownIssuer", "root"]
+        .iter()
+        .any(|word| why.contains(word));
+    let failed = Error::new(Kind::Unreachable, what, why);
+    if certificate {
+        failed.hint(
+            "The server's certificate is checked against this system's certificate \
+             authorities (package ca-certificates); SSL_CERT_FILE names others.",
+        )
+    } else {
+        failed
+    }
+}

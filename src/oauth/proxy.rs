@@ -1,0 +1,105 @@
+//! Chooses the proxy as curl does. Only `https` ever goes through one, since
+//! plain `http` is for loopback and loopback never does.
+
+use std::net::IpAddr;
+
+use crate::error::Error;
+
+/// The value of `https_proxy`, `HTTPS_PROXY`, `all_proxy` or `ALL_PROXY` that
+/// is for this host, unless `no_proxy` or `NO_PROXY` keeps it away.
+///
+/// # Errors
+/// A value that can't be used is a usage error. It is not shown: it may hold
+/// a password.
+pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let excluded = ["no_proxy", "NO_PROXY"].iter().find_map(set);
+    if excluded.is_some_and(|list| covers(&list, host)) {
+        return Ok(None);
+    }
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        if std::env::var_os(name).is_none_or(|value| value.is_empty()) {
+            continue;
+        }
+        let proxy = set(&name).and_then(|value| ureq::Proxy::new(value.trim()).ok());
+        return match proxy {
+            Some(proxy) if !is_socks(&proxy) => Ok(Some(proxy)),
+            _ => Err(Error::usage(name, "not a proxy that can be used")
+                .hint("write http://HOST:PORT or https://HOST:PORT, or unset it")),
+        };
+    }
+    Ok(None)
+}
+
+fn is_socks(proxy: &ureq::Proxy) -> bool {
+    !matches!(
+        proxy.protocol(),
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https
+    )
+}
+
+/// Whether a `NO_PROXY` list names this host: `*`, a domain with all that is
+/// below it, an address or a block of addresses.
+fn covers(list: &str, host: &str) -> bool {
+    let host = bare(host);
+    let address: Option<IpAddr> = host.parse().ok();
+    list.split([',', ' ', '\t']).any(|entry| {
+        let entry = bare(entry.trim());
+        match address {
+            _ if entry == "*" => true,
+            _ if entry.is_empty() => false,
+            Some(address) => in_block(&entry, address),
+            None => host == entry || host.ends_with(&format!(".{entry}")),
+        }
+    })
+}
+
+/// In lower case, without brackets, a leading or a final dot.
+fn bare(host: &str) -> String {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.strip_prefix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+fn in_block(block: &str, address: IpAddr) -> bool {
+    let (network, bits) = match block.split_once('/') {
+        Some((network, bits)) => (network, bits.parse().ok()),
+        None => (block, Some(128)),
+    };
+    let shared = match (network.parse(), address) {
+        (Ok(IpAddr::V4(a)), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (Ok(IpAddr::V6(a)), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_some_and(|bits: u32| shared >= bits.min(width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn no_proxy_covers_what_curl_says_it_does() {
+        for (list, host, covered) in [
+            ("*", "oauth.yandex.com", true),
+            ("", "oauth.yandex.com", false),
+            ("yandex.com", "oauth.yandex.com", true),
+            (".yandex.com", "oauth.yandex.com", true),
+            ("a.example, YANDEX.COM.", "oauth.yandex.com", true),
+            ("a.example yandex.com", "oauth.yandex.com", true),
+            ("yandex.com", "notyandex.com", false),
+            ("oauth.yandex.com", "yandex.com", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.0.0/16", "10.1.2.3", true),
+            ("10.1.0.0/16", "10.2.2.3", false),
+            ("10.1.0.0/x", "10.1.2.3", false),
+            ("0.0.0.0/0", "10.1.2.3", true),
+            ("fd00::/8", "[fd12::1]", true),
+            ("10.1.2.3", "fd12::1", false),
+            ("1.2.3", "10.1.2.3", false),
+        ] {
+            assert_eq!(covers(list, host), covered, "{list} {host}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Reads what a token endpoint answered (RFC 6749, 5.1 and 5.2), and tells an
+//! OAuth error from a server that is none. Pure.
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Kind};
+
+/// A successful answer of the token endpoint.
+#[derive(Debug)]
+pub struct TokenResponse {
+    pub access_token: SecretString,
+    pub token_type: Option<String>,
+    pub refresh_token: Option<SecretString>,
+    /// Space-separated; Yandex names it only where fewer were granted.
+    pub scope: Option<String>,
+    /// Seconds, counted from the answer.
+    pub expires_in: Option<u64>,
+}
+
+/// A refusal in the words of the protocol. The texts are the server's.
+#[derive(Debug, PartialEq)]
+pub struct OAuthError {
+    pub error: String,
+    pub description: Option<String>,
+}
+
+/// What came back, as far as a client can go by it.
+#[derive(Debug)]
+pub enum Answer {
+    Success(Map<String, Value>),
+    Error(OAuthError),
+    /// Not an OAuth server's answer; why.
+    Useless(String),
+}
+
+/// Sorts an answer by its status and body.
+pub fn classify(status: u16, body: &[u8]) -> Answer {
+    match status {
+        300..=399 => return Answer::Useless(format!("redirected elsewhere ({status})")),
+        429 | 500.. => return Answer::Useless(format!("answered with status {status}")),
+        _ => {}
+    }
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        let what = if body.is_empty() {
+            "an empty body"
+        } else {
+            "something that is not JSON"
+        };
+        return Answer::Useless(format!("answered with {what} (status {status})"));
+    };
+    match text(&fields, "error") {
+        Some(error) => Answer::Error(OAuthError {
+            error,
+            description: text(&fields, "error_description"),
+        }),
+        None if (200..300).contains(&status) => Answer::Success(fields),
+        None => Answer::Useless(format!("answered with status {status} and no OAuth error")),
+    }
+}
+
+/// Takes the token out of a successful answer.
+///
+/// # Errors
+/// What makes it unusable, without showing it.
+pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static str> {
+    let access_token = match fields.remove("access_token") {
+        Some(Value::String(token)) if is_access_token(&token) => token.into(),
+        Some(Value::String(token)) if token.is_empty() => {
+            return Err("answered with an empty access token");
+        }
+        Some(Value::String(_)) => {
+            return Err("answered with an access token that holds characters no token may have");
+        }
+        _ => return Err("answered without an access token"),
+    };
+    Ok(TokenResponse {
+        access_token,
+        token_type: text(&fields, "token_type"),
+        refresh_token: text(&fields, "refresh_token").map(SecretString::from),
+        scope: text(&fields, "scope"),
+        expires_in: fields.get("expires_in").and_then(seconds),
+    })
+}
+
+/// The characters of RFC 6750's `b64token`: nothing that could end a line or
+/// a header, or mean something to a shell.
+pub fn is_access_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b))
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = fields.get(name)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A lifetime: whole, or as servers also write it, in quotes or with a
+/// fraction; a negative one is over.
+fn seconds(value: &Value) -> Option<u64> {
+    let number = match value {
+        Value::String(text) => text.trim().parse::<f64>().ok()?,
+        _ => return value.as_u64().or_else(|| value.as_f64().map(|n| n as u64)),
+    };
+    Some(number as u64)
+}
+
+/// The user-facing error for an OAuth error.
+pub fn refused(what: &str, refusal: &OAuthError) -> Error {
+    let why = match &refusal.description {
+        Some(description) => format!("{}: {}", short(&refusal.error), short(description)),
+        None => short(&refusal.error),
+    };
+    Error::new(Kind::Refused, what, why)
+}
+
+/// A server's sentence, and no more than that of it.
+pub(super) fn short(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    fn answered(body: &str) -> Result<TokenResponse, &'static str> {
+        match classify(200, body.as_bytes()) {
+            Answer::Success(fields) => token(fields),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_access_token_alone_is_enough() {
+        let token = answered(r#"{"access_token": "0f0f"}"#).expect("usable");
+        assert_eq!(token.access_token.expose_secret(), "0f0f");
+        assert!(token.expires_in.is_none() && token.refresh_token.is_none());
+    }
+
+    #[test]
+    fn a_lifetime_is_read_however_it_is_written() {
+        for (written, seconds) in [
+            ("31536000", Some(31_536_000)),
+            ("\"3600\"", Some(3600)),
+            ("3600.5", Some(3600)),
+            ("0", Some(0)),
+            ("-5", Some(0)),
+            ("1e18", Some(1_000_000_000_000_000_000)),
+            ("1e300", Some(u64::MAX)),
+            ("null", None),
+            ("\"soon\"", None),
+            ("[1]", None),
+        ] {
+            let body = format!(r#"{{"access_token": "t", "expires_in": {written}}}"#);
+            assert_eq!(
+                answered(&body).expect("usable").expires_in,
+                seconds,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_that_could_break_a_line_or_a_header_is_refused() {
+        for bad in [
+            r#""a\nb""#,
+            r#""a b""#,
+            r#""é""#,
+            r#""""#,
+            "7",
+            "null",
+            r#""a\u0000""#,
+        ] {
+            assert!(
+                answered(&format!(r#"{{"access_token": {bad}}}"#)).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_oauth_error_is_told_from_a_server_that_is_none() {
+        let refusal = |error: &str, description: Option<&str>| OAuthError {
+            error: error.to_owned(),
+            description: description.map(str::to_owned),
+        };
+        for (status, body, wanted) in [
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"Code has expired"}"#,
+                Some(refusal("invalid_grant", Some("Code has expired"))),
+            ),
+            (
+                401,
+                r#"{"error":"Malformed Authorization header"}"#,
+                Some(refusal("Malformed Authorization header", None)),
+            ),
+            (500, r#"{"error":"invalid_grant"}"#, None),
+            (429, r#"{"error":"invalid_grant"}"#, None),
+            (302, r#"{"error":"invalid_grant"}"#, None),
+            (400, "<html>", None),
+            (400, "", None),
+            (400, r#"{"error":403}"#, None),
+            (200, r#"{"access_token":"a"#, None),
+            (200, "[]", None),
+            (404, "{}", None),
+        ] {
+            match (classify(status, body.as_bytes()), wanted) {
+                (Answer::Error(got), Some(wanted)) => assert_eq!(got, wanted),
+                (Answer::Useless(_), None) => {}
+                (got, _) => panic!("{status} {body}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let token = answered(r#"{"access_token": "s3cret", "refresh_token": "s3cret2"}"#);
+        assert!(!format!("{token:?}").contains("s3cret"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_odd_to_sort(status in 100u16..600, body in any::<Vec<u8>>()) {
+            if let Answer::Success(fields) = classify(status, &body) {
+                let _ = token(fields);
+            }
+        }
+    }
+}

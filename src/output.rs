@@ -1,0 +1,140 @@
+//! The only place that prints. Standard output carries a result and nothing
+//! else; everything for people goes to standard error, a line at a time, with
+//! whatever could move the cursor or turn the text around made harmless.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::error::{Error, Kind};
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
+
+pub fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+fn at_least(level: Level) -> bool {
+    LEVEL.load(Ordering::Relaxed) >= level as u8
+}
+
+/// What the user must act on: said even when quiet.
+pub fn act(line: &str) {
+    to_stderr(line);
+}
+
+/// What a person wants to know.
+pub fn say(line: &str) {
+    if at_least(Level::Normal) {
+        to_stderr(line);
+    }
+}
+
+/// Something is not as it should be, and the work goes on.
+pub fn warn(line: &str) {
+    if at_least(Level::Normal) {
+        to_stderr(&format!("yandex-token: warning: {line}"));
+    }
+}
+
+/// A step taken; only under `--verbose`.
+pub fn step(line: &str) {
+    if at_least(Level::Verbose) {
+        to_stderr(&format!("yandex-token: {line}"));
+    }
+}
+
+pub fn error(error: &Error) {
+    if error.kind == Kind::ClosedPipe {
+        return;
+    }
+    to_stderr(&format!("yandex-token: {}: {}", error.what, error.why));
+    if let Some(hint) = &error.hint {
+        to_stderr(hint);
+    }
+}
+
+/// Writes a result, as it is, to standard output.
+///
+/// # Errors
+/// A reader that has gone is [`Kind::ClosedPipe`]; anything else is a local
+/// fault, a full disk behind a redirection for instance.
+pub fn result(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|cause| written("writing to standard output", &cause))
+}
+
+/// The error of a write to a stream that somebody else reads.
+pub fn written(what: &str, cause: &std::io::Error) -> Error {
+    let kind = match cause.kind() {
+        ErrorKind::BrokenPipe => Kind::ClosedPipe,
+        _ => Kind::Local,
+    };
+    Error::new(kind, what, cause)
+}
+
+/// A closed standard error is nobody's loss but the reader's.
+fn to_stderr(line: &str) {
+    let mut line = harmless(line);
+    line.push('\n');
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// The text with every control, direction and invisible format character
+/// written out as `\u{…}`, so that a terminal or a log shows it as one line
+/// and in the order that it has.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            _ if c.is_control() || is_format(c) => {
+                let _ = write!(out, "{}", c.escape_unicode());
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Unicode's format characters (Cf) and line separators that change how the
+/// text around them looks.
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_escape_sequence_and_a_direction_override_are_written_out() {
+        assert_eq!(harmless("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(harmless("two\r\nlines"), "two  lines");
+        assert_eq!(harmless("Код устарел"), "Код устарел");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_one_line_without_controls(text in any::<String>()) {
+            let shown = harmless(&text);
+            prop_assert!(!shown.chars().any(|c| c.is_control() || is_format(c)));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the stand-in server remembers: its one application, requests that wait
+//! for the user, and codes. Time is an argument, so that no test waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use url::{Host, Url};
+
+use super::Consent;
+use crate::random;
+
+/// A code, and an unanswered consent page, live ten minutes.
+const LIFETIME: Duration = Duration::from_secs(600);
+/// The oldest consent page gives way: nobody fills the memory with them.
+const MAX_PENDING: usize = 1000;
+
+/// One authorization request that passed the checks.
+#[derive(Debug, Clone)]
+pub struct Authorization {
+    pub redirect_uri: String,
+    pub state: Option<String>,
+    pub challenge: Option<Challenge>,
+}
+
+/// PKCE (RFC 7636, 4.3).
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    pub text: String,
+    pub method: Method,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Plain,
+    S256,
+}
+
+pub struct State {
+    pub client_id: String,
+    pub client_secret: String,
+    pub consent: Consent,
+    redirect_uris: Vec<String>,
+    origin: String,
+    pending: Aging,
+    codes: Aging,
+}
+
+impl State {
+    pub fn new(
+        client_id: String,
+        client_secret: String,
+        redirect_uris: Vec<String>,
+        consent: Consent,
+        origin: String,
+    ) -> State {
+        State {
+            client_id,
+            client_secret,
+            consent,
+            redirect_uris,
+            origin,
+            pending: Aging::default(),
+            codes: Aging::default(),
+        }
+    }
+
+    /// The URI to redirect to: the one asked for, if it is registered, to the
+    /// letter; with none asked for, the first registered.
+    pub fn redirect_uri(&self, asked: Option<&str>) -> Option<String> {
+        let Some(asked) = asked else {
+            let first = self.redirect_uris.first().cloned();
+            return Some(first.unwrap_or_else(|| format!("{}/verification_code", self.origin)));
+        };
+        let registered = self.redirect_uris.iter().any(|uri| uri == asked) || is_loopback(asked);
+        registered.then(|| asked.to_owned())
+    }
+
+    /// Remembers a request until the user has answered; the handle goes into
+    /// the page's form.
+    pub fn wait_for_user(&mut self, authorization: Authorization, now: Instant) -> String {
+        let handle = random::hex();
+        self.pending.keep(handle.clone(), authorization, now);
+        handle
+    }
+
+    pub fn answered(&mut self, handle: &str, now: Instant) -> Option<Authorization> {
+        self.pending.take(handle, now)
+    }
+
+    /// A code of 16 characters, as newer ones are.
+    pub fn issue_code(&mut self, authorization: Authorization, now: Instant) -> String {
+        let code = random::hex()[..16].to_owned();
+        self.codes.keep(code.clone(), authorization, now);
+        code
+    }
+
+    /// Spends a code: it is gone, whatever comes of it.
+    pub fn spend_code(&mut self, code: &str, now: Instant) -> Option<Authorization> {
+        self.codes.take(code, now)
+    }
+}
+
+/// Requests by a random name, each for [`LIFETIME`].
+#[derive(Default)]
+struct Aging(HashMap<String, (Instant, Authorization)>);
+
+impl Aging {
+    fn keep(&mut self, name: String, authorization: Authorization, now: Instant) {
+        self.0
+            .retain(|_, (since, _)| now.duration_since(*since) < LIFETIME);
+        if self.0.len() >= MAX_PENDING {
+            let oldest = self.0.iter().min_by_key(|(_, (since, _))| *since);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.0.remove(&oldest);
+            }
+        }
+        self.0.insert(name, (now, authorization));
+    }
+
+    fn take(&mut self, name: &str, now: Instant) -> Option<Authorization> {
+        let (since, authorization) = self.0.remove(name)?;
+        (now.duration_since(since) < LIFETIME).then_some(authorization)
+    }
+}
+
+/// `http` on this machine, which the sandbox takes as registered.
+fn is_loopback(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else {
+        return false;
+    };
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    };
+    local && url.scheme() == "http" && url.fragment().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(redirect_uris: Vec<String>) -> State {
+        let origin = "http://127.0.0.1:1".to_owned();
+        State::new(
+            "id".into(),
+            "secret".into(),
+            redirect_uris,
+            Consent::Ask,
+            origin,
+        )
+    }
+
+    fn authorization() -> Authorization {
+        Authorization {
+            redirect_uri: "http://127.0.0.1:8000/".into(),
+            state: None,
+            challenge: None,
+        }
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_for_ten_minutes() {
+        let mut state = state(Vec::new());
+        let now = Instant::now();
+        let code = state.issue_code(authorization(), now);
+        assert!(
+            state
+                .spend_code(&code, now + LIFETIME - Duration::from_secs(1))
+                .is_some()
+        );
+        assert!(state.spend_code(&code, now).is_none(), "spent");
+        let code = state.issue_code(authorization(), now);
+        assert!(state.spend_code(&code, now + LIFETIME).is_none(), "expired");
+    }
+
+    #[test]
+    fn a_redirect_uri_is_registered_to_the_letter_or_on_loopback() {
+        let site = "https://site.ru/get_token";
+        let state = state(vec![site.to_owned()]);
+        for good in [
+            site,
+            "http://127.0.0.1:8000/",
+            "http://localhost:1/x",
+            "http://[::1]/",
+        ] {
+            assert_eq!(state.redirect_uri(Some(good)).as_deref(), Some(good));
+        }
+        assert_eq!(state.redirect_uri(None).as_deref(), Some(site));
+        for bad in [
+            "https://site.ru/get_token/",
+            "https://SITE.ru/get_token",
+            "https://127.0.0.1/",
+            "http://localhost.evil.example/",
+            "http://192.168.0.1/",
+            "",
+        ] {
+            assert_eq!(state.redirect_uri(Some(bad)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn unanswered_pages_do_not_fill_the_memory() {
+        let mut state = state(Vec::new());
+        let now = Instant::now();
+        let first = state.wait_for_user(authorization(), now);
+        for _ in 0..MAX_PENDING {
+            state.wait_for_user(authorization(), now + Duration::from_secs(1));
+        }
+        assert_eq!(state.pending.0.len(), MAX_PENDING);
+        assert!(state.answered(&first, now).is_none());
+    }
+}

@@ -1,0 +1,104 @@
+//! SIGINT, SIGTERM and SIGHUP, where something must be put away before the
+//! process dies by them.
+//!
+//! They are blocked, not caught: a signal that the caller had set to be
+//! ignored (`nohup`) stays ignored, and the process still dies by the signal
+//! itself, as its parent expects to see.
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+    use std::process::{Child, ExitStatus};
+
+    use nix::sys::signal::{SigSet, Signal, kill, raise};
+    use nix::unistd::Pid;
+
+    fn endings() -> SigSet {
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+            .into_iter()
+            .collect()
+    }
+
+    /// Runs `put_away` when a signal is about to end the process. Called
+    /// before any other thread is started, so that all of them inherit it.
+    pub fn before_death(put_away: impl Fn() + Send + 'static) {
+        if endings().thread_block().is_err() {
+            return;
+        }
+        std::thread::spawn(move || {
+            loop {
+                if let Ok(signal) = endings().wait() {
+                    put_away();
+                    let _ = raise(signal);
+                    // Delivered here, unless it is to be ignored.
+                    delivered(|| ());
+                }
+            }
+        });
+    }
+
+    /// The signals held back while a program runs on whose behalf we exist.
+    pub struct Held(());
+
+    impl Held {
+        /// Called before any other thread is started.
+        pub fn hold() -> Held {
+            let _ = endings().thread_block();
+            Held(())
+        }
+
+        /// Waits for the program. It has SIGINT from the terminal already, so
+        /// that one is dropped; the others are passed on.
+        pub fn wait_for(self, mut child: Child) -> io::Result<ExitStatus> {
+            let pid = Pid::from_raw(child.id().cast_signed());
+            std::thread::spawn(move || {
+                loop {
+                    match endings().wait() {
+                        Ok(Signal::SIGINT) | Err(_) => {}
+                        Ok(signal) => drop(kill(pid, signal)),
+                    }
+                }
+            });
+            child.wait()
+        }
+    }
+
+    /// Starts a program that must not inherit the blocked signals.
+    pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
+        let before = SigSet::thread_get_mask();
+        let _ = endings().thread_unblock();
+        let result = start();
+        if let Ok(mask) = before {
+            let _ = mask.thread_set_mask();
+        }
+        result
+    }
+}
+
+#[cfg(unix)]
+pub use unix::{Held, before_death, delivered};
+
+#[cfg(not(unix))]
+pub fn before_death(_put_away: impl Fn() + Send + 'static) {}
+
+#[cfg(not(unix))]
+pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
+    start()
+}
+
+#[cfg(not(unix))]
+pub struct Held(());
+
+#[cfg(not(unix))]
+impl Held {
+    pub fn hold() -> Held {
+        Held(())
+    }
+
+    pub fn wait_for(
+        self,
+        mut child: std::process::Child,
+    ) -> std::io::Result<std::process::ExitStatus> {
+        child.wait()
+    }
+}

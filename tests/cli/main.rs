@@ -1,0 +1,14 @@
+//! The built binary over real sockets: a home of its own, a scripted browser,
+//! an authorization server that can misbehave byte by byte.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod answers;
+mod listener;
+mod login;
+mod output;
+mod sandbox;
+mod signals;
+mod usage;

@@ -1,0 +1,272 @@
+//! What every test stands on. Nothing here sleeps to wait for something: it
+//! waits for the thing, and panics where that does not come.
+
+pub mod browser;
+pub mod server;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_yandex-token");
+
+/// Long enough for a loaded machine; only a failing test waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A user's home, gone when it is dropped.
+pub struct Home(PathBuf);
+
+impl Home {
+    pub fn new() -> Home {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "yt-test-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(path.join("tmp")).unwrap();
+        fs::create_dir_all(path.join("data")).unwrap();
+        Home(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The data directory of the program in this home.
+    pub fn data(&self) -> PathBuf {
+        self.0.join("data/yandex-token")
+    }
+
+    /// The program, in this home and with nothing else from our environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        self.furnish(&mut command);
+        command.args(arguments);
+        command
+    }
+
+    /// The program, started by a shell after `before`, a limit for instance.
+    #[cfg(unix)]
+    pub fn after(&self, before: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        self.furnish(&mut command);
+        let script = format!("{before}; exec \"$@\"");
+        command.args(["-c", &script, "sh", BINARY]).args(arguments);
+        command
+    }
+
+    fn furnish(&self, command: &mut Command) {
+        command.env_clear().current_dir(&self.0);
+        for name in ["PATH", "SYSTEMROOT"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("HOME", &self.0)
+            .env("TMPDIR", self.0.join("tmp"))
+            .env("XDG_DATA_HOME", self.0.join("data"));
+    }
+
+    /// Every file below the home, by its path in it, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut dirs = vec![self.0.clone()];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.is_symlink() {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(&self.0).unwrap();
+                    found.push(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// None where it died by a signal.
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Checks the exit status, that nothing is on standard output, and that
+    /// standard error says this, in an error's form.
+    #[track_caller]
+    pub fn fails(&self, code: i32, says: &str) -> &Finished {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_eq!(self.stdout, "", "{self:#?}");
+        let line = self.stderr.lines().find(|line| {
+            line.starts_with("yandex-token: ") && !line.starts_with("yandex-token: warning: ")
+        });
+        assert!(line.is_some(), "no error line: {self:#?}");
+        assert!(
+            self.stderr.contains(says),
+            "{says:?} is not said: {self:#?}"
+        );
+        self
+    }
+
+    /// Checks that none of the secrets is on standard error.
+    #[track_caller]
+    pub fn hides(&self, secrets: &[&str]) -> &Finished {
+        for secret in secrets {
+            assert!(
+                !self.stderr.contains(secret),
+                "{secret} is shown: {self:#?}"
+            );
+        }
+        self
+    }
+}
+
+/// Runs a command to its end with this on its standard input.
+pub fn run_with(mut command: Command, input: &str) -> Finished {
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    let mut stdin = running.child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    running.finish()
+}
+
+pub fn run(mut command: Command) -> Finished {
+    Running::start(&mut command).finish()
+}
+
+/// A running program, its standard error read as it comes.
+pub struct Running {
+    pub child: Child,
+    lines: Receiver<String>,
+    stdout: Receiver<String>,
+    stderr: String,
+    pub started: Instant,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Running {
+        let started = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.split(b'\n') {
+                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let (sender, stdout) = channel();
+        let mut pipe = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).unwrap();
+            let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+        });
+        Running {
+            child,
+            lines,
+            stdout,
+            stderr: String::new(),
+            started,
+        }
+    }
+
+    /// Waits for a line on standard error that holds this.
+    #[track_caller]
+    pub fn line(&mut self, holds: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.stderr.push_str(&line);
+                    self.stderr.push('\n');
+                    if line.contains(holds) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("{holds:?} was never said:\n{}", self.stderr),
+            }
+        }
+    }
+
+    /// Waits for the authorize URL.
+    #[track_caller]
+    pub fn url(&mut self) -> String {
+        self.line("/authorize?").trim().to_owned()
+    }
+
+    /// Waits for the program's end.
+    #[track_caller]
+    pub fn finish(mut self) -> Finished {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > until {
+                let _ = self.child.kill();
+                panic!("it never ended:\n{}", self.stderr);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.stderr.push_str(&line);
+            self.stderr.push('\n');
+        }
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        #[cfg(not(unix))]
+        let signal = None;
+        Finished {
+            code: status.code(),
+            signal,
+            stdout: self.stdout.recv_timeout(PATIENCE).unwrap(),
+            stderr: self.stderr.clone(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[cfg(unix)]
+pub fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o7777
+}
