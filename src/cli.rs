@@ -239,8 +239,8 @@ pub struct Sandbox {
     #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
     pub listen: Option<SocketAddr>,
 
-    /// The user's answer: a page that asks, or at once allow or deny
-    /// [default: ask, with a program: allow]
+    /// What the user answers; ask shows a page. Without this: ask, and
+    /// with a program allow
     #[arg(long, value_enum, value_name = "ANSWER", verbatim_doc_comment)]
     pub consent: Option<Consent>,
 
