@@ -1,16 +1,18 @@
 //! The command line. The doc comments here are the help that users read; no
 //! logic beyond parsing a value.
 
+mod shared;
+pub mod values;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flows::redirect_uri::RedirectUri;
-use crate::oauth::Server;
-use crate::store;
+pub use shared::{Application, Format, Location, Output};
+use values::{any_uri, device_id, device_name, duration, loopback, scope, variable_name};
 
 const EXAMPLES: &str = "\
 Try it, without an account or a network:
@@ -47,6 +49,11 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     Login(Box<Login>),
+    Token(Token),
+    Refresh(Refresh),
+    Revoke(Revoke),
+    Status(Status),
+    Exec(Exec),
     Sandbox(Sandbox),
 }
 
@@ -149,75 +156,131 @@ pub struct Login {
     pub sandbox: bool,
 }
 
-/// The application and the server that knows it.
+const TOKEN_EXAMPLES: &str = "\
+Example:
+  TOKEN=$(yandex-token token --profile work) || exit
+
+A refresh needs the application password for most applications:
+YANDEX_CLIENT_SECRET or --client-secret-file.";
+
+/// Print a saved token, refreshed first when it is about to expire
 #[derive(Args)]
-pub struct Application {
-    /// Application ID (client ID) [env: YANDEX_CLIENT_ID]
-    /// [default: the one that the saved token was issued to]
-    #[arg(long, value_name = "ID", value_parser = client_id,
-        help_heading = "Application", verbatim_doc_comment)]
-    pub client_id: Option<String>,
+#[command(after_help = TOKEN_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
+pub struct Token {
+    #[command(flatten)]
+    pub location: Location,
 
-    /// File with the application password, `-` for standard input; without
-    /// one the application is a public client
-    /// [env: YANDEX_CLIENT_SECRET_FILE, or YANDEX_CLIENT_SECRET with the
-    /// password itself]
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Application",
-        verbatim_doc_comment
-    )]
-    pub client_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub application: Application,
 
-    /// The authorization server; https://oauth.yandex.ru shows a Russian
-    /// user the accounts signed in there
-    /// [default: https://oauth.yandex.com] [env: YANDEX_OAUTH_URL]
-    #[arg(long, value_name = "URL", value_parser = Server::parse,
-        help_heading = "Application", verbatim_doc_comment)]
-    pub oauth_url: Option<Server>,
+    #[command(flatten)]
+    pub result: Output,
+
+    /// How much life the token must have left. Without this, 5m, and a token
+    /// that can't be refreshed is printed as long as it has not expired
+    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
+    pub min_ttl: Option<Duration>,
 }
 
-/// Which saved token.
-#[derive(Args)]
-pub struct Location {
-    /// The saved token with this name [default: default]
-    /// [env: YANDEX_TOKEN_PROFILE]
-    #[arg(long, value_name = "NAME", value_parser = profile, conflicts_with = "token_file",
-        help_heading = "Result", verbatim_doc_comment)]
-    pub profile: Option<String>,
+const REFRESH_EXAMPLES: &str = "\
+Examples:
+  yandex-token refresh --profile work
+      refresh a saved token whatever life it has left
+  YANDEX_REFRESH_TOKEN=... yandex-token refresh --format json
+      in CI: from a secret; the JSON holds the next refresh token";
 
-    /// The saved token in this very file [env: YANDEX_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub token_file: Option<PathBuf>,
+/// Exchange a refresh token now, and print the new access token
+///
+/// Takes the saved token, or YANDEX_REFRESH_TOKEN where that is set: then
+/// nothing is read from or written to a saved token.
+#[derive(Args)]
+#[command(after_help = REFRESH_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
+pub struct Refresh {
+    #[command(flatten)]
+    pub location: Location,
+
+    #[command(flatten)]
+    pub application: Application,
+
+    #[command(flatten)]
+    pub result: Output,
 }
 
-/// What is printed, and where.
-#[derive(Args)]
-pub struct Output {
-    /// What to print [default: token]
-    #[arg(long, value_enum, hide_possible_values = true, help_heading = "Result",
-        long_help = "What to print [default: token]\n\
-            token: the access token    json: all that a token file holds\n\
-            env: YANDEX_TOKEN=…        header: Authorization: OAuth …\n\
-            bearer: Authorization: Bearer …, for Direct",
-        conflicts_with_all = ["save", "profile", "token_file"])]
-    pub format: Option<Format>,
+const REVOKE_EXAMPLES: &str = "\
+Example:
+  yandex-token revoke --profile work";
 
-    /// Write to this file, mode 0600, instead of standard output
-    #[arg(short, long, value_name = "FILE", help_heading = "Result",
-        conflicts_with_all = ["save", "profile", "token_file"])]
-    pub output: Option<PathBuf>,
+/// Revoke a token at the server, then forget it
+#[derive(Args)]
+#[command(after_help = REVOKE_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
+pub struct Revoke {
+    #[command(flatten)]
+    pub location: Location,
+
+    #[command(flatten)]
+    pub application: Application,
+
+    /// Only forget it here; at the server it stays valid
+    #[arg(long)]
+    pub local: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    #[default]
-    Token,
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  yandex-token status
+  yandex-token status --profile work --online --format json";
+
+/// Show the saved tokens and when they expire; never a token
+#[derive(Args)]
+#[command(after_help = STATUS_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
+pub struct Status {
+    #[command(flatten)]
+    pub location: Location,
+
+    /// Ask the server whose token it is
+    #[arg(long)]
+    pub online: bool,
+
+    /// How to show them
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: StatusFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    Table,
     Json,
-    Env,
-    Header,
-    Bearer,
+}
+
+const EXEC_EXAMPLES: &str = "\
+Example:
+  yandex-token exec -- sh -c 'curl -H \"Authorization: OAuth $YANDEX_TOKEN\" ...'";
+
+/// Run a program with a valid access token in its environment
+///
+/// Without a token the program never starts. Its status is ours; 127 where it
+/// was not found, 126 where it can't be run.
+#[derive(Args)]
+#[command(after_help = EXEC_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
+pub struct Exec {
+    #[command(flatten)]
+    pub location: Location,
+
+    #[command(flatten)]
+    pub application: Application,
+
+    /// How much life the token must have left. Without this, 5m, and a token
+    /// that can't be refreshed is used as long as it has not expired
+    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
+    pub min_ttl: Option<Duration>,
+
+    /// The variable that the token is in
+    #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", value_parser = variable_name)]
+    pub env: String,
+
+    /// The program to run, with its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub program: Vec<OsString>,
 }
 
 const SANDBOX_EXAMPLES: &str = "\
@@ -261,82 +324,6 @@ pub enum Consent {
     Deny,
 }
 
-pub fn profile(text: &str) -> Result<String, String> {
-    if store::is_profile_name(text) {
-        return Ok(text.to_owned());
-    }
-    Err("a name of letters, digits and . _ - @ +, never a path; \
-         for a file write --token-file FILE"
-        .into())
-}
-
-pub fn client_id(text: &str) -> Result<String, String> {
-    let fits = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "an application ID is printable ASCII without blanks".into())
-}
-
-/// RFC 6749, 3.3.
-fn scope(text: &str) -> Result<String, String> {
-    let words: Vec<_> = text.split_ascii_whitespace().collect();
-    let fits = |word: &&str| {
-        word.bytes()
-            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
-    };
-    if words.is_empty() || !words.iter().all(fits) {
-        return Err("scopes are printable ASCII, separated by spaces".into());
-    }
-    Ok(words.join(" "))
-}
-
-fn device_id(text: &str) -> Result<String, String> {
-    store::is_device_id(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "6 to 50 printable ASCII characters".into())
-}
-
-fn device_name(text: &str) -> Result<String, String> {
-    (1..=100)
-        .contains(&text.chars().count())
-        .then(|| text.to_owned())
-        .ok_or_else(|| "1 to 100 characters".into())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return Err("a whole number with s, m, h or d, such as 90s or 5m".into()),
-    };
-    digits
-        .bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| digits.parse::<u64>().ok()?.checked_mul(unit))
-        .flatten()
-        .filter(|seconds| *seconds <= 100 * 365 * 86400)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "a whole number with s, m, h or d, of at most 100 years".into())
-}
-
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "write ADDR:PORT, such as 127.0.0.1:8080")?;
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err("the sandbox is for this machine only: write 127.0.0.1:PORT".into())
-}
-
-fn any_uri(text: &str) -> Result<String, String> {
-    url::Url::parse(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| format!("not a URL ({error})"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,25 +352,6 @@ mod tests {
             for line in page.lines() {
                 assert!(line.chars().count() <= 80, "{line}");
             }
-        }
-    }
-
-    #[test]
-    fn a_duration_is_a_whole_number_with_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
-        for bad in [
-            "",
-            "5",
-            "m",
-            "1.5h",
-            "-1s",
-            "+1s",
-            "5 m",
-            "99999999999999999999d",
-            "5ms",
-        ] {
-            assert!(duration(bad).is_err(), "{bad}");
         }
     }
 }

@@ -2,14 +2,20 @@
 //! them, and usage errors in the form that every error has.
 
 mod destination;
+mod exec;
 mod login;
+mod refresh;
+mod revoke;
 mod sandbox;
+mod saved;
+mod status;
+mod token;
 
 use std::env;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode, ExitStatus};
 
 use clap::error::ErrorKind;
 use secrecy::SecretString;
@@ -23,6 +29,11 @@ use crate::store::Location;
 pub fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Login(options) => login::run(*options),
+        Command::Token(options) => token::run(options),
+        Command::Refresh(options) => refresh::run(options),
+        Command::Revoke(options) => revoke::run(options),
+        Command::Status(options) => status::run(options),
+        Command::Exec(options) => exec::run(options),
         Command::Sandbox(options) => sandbox::run(options),
     }
 }
@@ -100,7 +111,7 @@ fn location(options: cli::Location) -> Result<Location, Error> {
     if let Some(path) = options.token_file {
         return Ok(Location::File(path));
     }
-    let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::profile)?;
+    let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::values::profile)?;
     let file = env::var_os("YANDEX_TOKEN_FILE").filter(|path| !path.is_empty());
     match (profile, file) {
         (Some(_), Some(_)) => Err(Error::usage(
@@ -112,6 +123,11 @@ fn location(options: cli::Location) -> Result<Location, Error> {
             profile.unwrap_or_else(|| "default".to_owned()),
         )),
     }
+}
+
+/// Whether a variable names the profile that is also the default.
+fn is_profile_named() -> Result<bool, Error> {
+    Ok(variable("YANDEX_TOKEN_PROFILE")?.is_some())
 }
 
 /// The application password, or None for a public client.
@@ -160,4 +176,23 @@ fn read_secret(path: &Path) -> Result<SecretString, Error> {
         return Ok(secret.to_owned().into());
     };
     Err(Error::local(&what, why))
+}
+
+/// 127 for a program that isn't there, 126 for one that can't be run: what a
+/// shell says.
+fn not_started(command: &process::Command, error: &std::io::Error) -> ExitCode {
+    let program = command.get_program().to_string_lossy();
+    output::error(&Error::local(format!("running {program}"), error));
+    ExitCode::from(match error.kind() {
+        std::io::ErrorKind::NotFound => 127,
+        _ => 126,
+    })
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return ExitCode::from(128u8.wrapping_add(signal as u8));
+    }
+    ExitCode::from(status.code().map_or(1, |code| code as u8))
 }

@@ -13,6 +13,9 @@ pub struct Error {
     pub what: String,
     pub why: String,
     pub hint: Option<String>,
+    /// The `error` of an OAuth error response, for whoever knows more about
+    /// what it means.
+    pub refusal: Option<String>,
 }
 
 /// What a script can tell apart.
@@ -28,6 +31,8 @@ pub enum Kind {
     Refused,
     /// The server was not reached, or what answered is no OAuth server.
     Unreachable,
+    /// None is saved, or it has expired and can't be refreshed.
+    NoToken,
     /// A port, a file or a lock on this machine.
     Local,
     /// Whoever read our standard output has gone: nothing to say, and nobody
@@ -42,6 +47,7 @@ impl Error {
             what: what.into(),
             why: why.to_string(),
             hint: None,
+            refusal: None,
         }
     }
 
@@ -68,6 +74,7 @@ impl Error {
             Kind::TimedOut => 4,
             Kind::Refused => 5,
             Kind::Unreachable => 6,
+            Kind::NoToken => 7,
             Kind::Local => 8,
         }
     }

@@ -68,6 +68,12 @@ impl Server {
         is_loopback_name(self.host())
     }
 
+    /// Whether secrets may go there because a token file says so.
+    pub fn is_yandex(&self) -> bool {
+        let hosts = ["oauth.yandex.com", "oauth.yandex.ru", "oauth.yandex.com.tr"];
+        self.0.scheme() == "https" && self.0.port().is_none() && hosts.contains(&self.host())
+    }
+
     fn endpoint(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(path);

@@ -128,7 +128,9 @@ fn answer(request: Request, state: &mut State) {
         ("/authorize", "POST") => authorize::decide(request, state),
         ("/verification_code", "GET") => authorize::show_code(request, query),
         ("/token", "POST") => token::answer(request, state),
-        ("/authorize" | "/verification_code" | "/token", _) => {
+        ("/revoke_token", "POST") => token::revoke(request, state),
+        ("/info", "GET") => token::info(request, state),
+        ("/authorize" | "/verification_code" | "/token" | "/revoke_token" | "/info", _) => {
             http::page(
                 request,
                 405,

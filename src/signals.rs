@@ -37,19 +37,22 @@ mod unix {
         });
     }
 
-    /// The signals held back while a program runs on whose behalf we exist.
-    pub struct Held(());
+    /// The signals held back, until it is dropped: then they are delivered.
+    pub struct Held(Option<SigSet>);
 
     impl Held {
-        /// Called before any other thread is started.
+        /// Called before any other thread is started: one that doesn't hold
+        /// them back would be sent them instead.
         pub fn hold() -> Held {
+            let before = SigSet::thread_get_mask().ok();
             let _ = endings().thread_block();
-            Held(())
+            Held(before)
         }
 
-        /// Waits for the program. It has SIGINT from the terminal already, so
+        /// Waits for a program on whose behalf we exist. It has SIGINT from the terminal already, so
         /// that one is dropped; the others are passed on.
-        pub fn wait_for(self, mut child: Child) -> io::Result<ExitStatus> {
+        pub fn wait_for(mut self, mut child: Child) -> io::Result<ExitStatus> {
+            self.0 = None;
             let pid = Pid::from_raw(child.id().cast_signed());
             std::thread::spawn(move || {
                 loop {
@@ -60,6 +63,14 @@ mod unix {
                 }
             });
             child.wait()
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            if let Some(mask) = &self.0 {
+                let _ = mask.thread_set_mask();
+            }
         }
     }
 

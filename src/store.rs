@@ -1,85 +1,22 @@
-//! Saved tokens: where they are, and what a token file holds.
-//!
-//! How a file is replaced without ever being half there is in [`place`]. This
-//! is the one module that writes tokens out, so `expose_secret` here is the
-//! format of the token file and nothing else.
+//! Saved tokens: which file is meant, what is in it ([`token`]), and how it is
+//! replaced without ever being half there ([`place`]).
 
+mod files;
 pub mod place;
+pub mod token;
 
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::oauth::response::TokenResponse;
+use crate::output;
 use crate::random;
 use place::Place;
+use token::StoredToken;
 
 /// More than any token file has.
 const MAX_FILE: u64 = 1 << 20;
-
-/// What is known of a token: the server's answer and how it was got.
-pub struct StoredToken {
-    pub access_token: SecretString,
-    token_type: Option<String>,
-    refresh_token: Option<SecretString>,
-    scope: Option<String>,
-    /// Seconds since the epoch.
-    expires_at: Option<u64>,
-    client_id: String,
-    oauth_url: String,
-    device_id: Option<String>,
-}
-
-impl StoredToken {
-    /// A token that has just been answered.
-    pub fn new(
-        answer: TokenResponse,
-        client_id: String,
-        oauth_url: String,
-        device_id: Option<String>,
-    ) -> StoredToken {
-        StoredToken {
-            access_token: answer.access_token,
-            token_type: answer.token_type,
-            refresh_token: answer.refresh_token,
-            scope: answer.scope,
-            expires_at: answer
-                .expires_in
-                .map(|seconds| now().saturating_add(seconds)),
-            client_id,
-            oauth_url,
-            device_id,
-        }
-    }
-
-    /// The token file: one line of JSON.
-    pub fn to_json(&self) -> SecretString {
-        let mut fields = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                fields.insert(name.to_owned(), value);
-            }
-        };
-        let secret = |secret: &SecretString| json!(secret.expose_secret());
-        set("access_token", Some(secret(&self.access_token)));
-        set(
-            "token_type",
-            self.token_type.as_ref().map(|text| json!(text)),
-        );
-        set("refresh_token", self.refresh_token.as_ref().map(secret));
-        set("scope", self.scope.as_ref().map(|text| json!(text)));
-        set("expires_at", self.expires_at.map(|seconds| json!(seconds)));
-        set("client_id", Some(json!(self.client_id)));
-        set("oauth_url", Some(json!(self.oauth_url)));
-        set("device_id", self.device_id.as_ref().map(|text| json!(text)));
-        format!("{}\n", Value::Object(fields)).into()
-    }
-}
 
 /// Which token file is meant.
 #[derive(Debug, Clone)]
@@ -108,21 +45,70 @@ impl Location {
         Place::of_token(&self.path()?)
     }
 
-    /// The application that the saved token was issued to, as far as one is
-    /// saved and says so.
-    pub fn saved_client_id(&self) -> Option<String> {
-        let path = self.path().ok()?;
-        // No open() on anything that could hang, a FIFO for instance.
-        if !fs::metadata(&path).ok()?.is_file() {
-            return None;
+    /// Reads the token file. None where there is none.
+    ///
+    /// # Errors
+    /// Exit 8: it can't be read, or holds something else.
+    pub fn load(&self) -> Result<Option<StoredToken>, Error> {
+        let path = self.path()?;
+        let failed = |why: String| Error::local(format!("reading {}", path.display()), why);
+        match read(&path) {
+            Ok(text) => StoredToken::parse(&text).map(Some).map_err(|why| {
+                failed(format!("not a token file: {why}"))
+                    .hint(format!("A new one is made by `{}`.", self.login()))
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error.to_string())),
         }
-        let mut text = Vec::new();
-        let file = fs::File::open(path).ok()?;
-        file.take(MAX_FILE).read_to_end(&mut text).ok()?;
-        let fields: Map<String, Value> = serde_json::from_slice(&text).ok()?;
-        let client_id = fields.get("client_id")?.as_str()?;
-        (!client_id.is_empty()).then(|| client_id.to_owned())
     }
+
+    /// The command that gets this token anew.
+    pub fn login(&self) -> String {
+        match self {
+            Location::Profile(name) => format!("yandex-token login --profile {name}"),
+            Location::File(path) => {
+                format!("yandex-token login --token-file {}", path.display())
+            }
+        }
+    }
+}
+
+/// Reads a file of ours, unless it is none: a FIFO would hang, and a huge file
+/// fill the memory.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut options = fs::File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    if found.len() > MAX_FILE {
+        return Err(std::io::Error::other("larger than 1 MiB"));
+    }
+    warn_of_readers(path, &found);
+    let mut text = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Others who can read a token can use it.
+fn warn_of_readers(path: &Path, found: &fs::Metadata) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let (path, me) = (path.display(), nix::unistd::geteuid().as_raw());
+        if found.mode() & 0o077 != 0 {
+            output::warn(&format!("other users can read {path}: `chmod 600` it"));
+        }
+        if found.uid() != me {
+            output::warn(&format!("{path} belongs to another user"));
+        }
+    }
+    let _ = (path, found);
 }
 
 /// A profile's name is the stem of a file name, never a path.
@@ -184,7 +170,7 @@ fn creating(dir: &Path, cause: &std::io::Error) -> Error {
 /// This machine's `device_id`: a UUID, made once and kept.
 pub fn device_id() -> Result<String, Error> {
     let path = make_data_dir()?.join("device-id");
-    let place = Place::of_token(&path)?;
+    let place = Place::of(&path)?.in_safe_directory()?;
     let kept = || fs::read_to_string(&path).map(|text| text.trim().to_owned());
     if let Ok(id) = kept() {
         return checked_device_id(id, &path);
@@ -217,12 +203,6 @@ pub fn is_device_id(id: &str) -> bool {
     (6..=50).contains(&id.len()) && id.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,18 +225,5 @@ mod tests {
         ] {
             assert!(!is_profile_name(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_lifetime_beyond_all_time_does_not_wrap() {
-        let answer = TokenResponse {
-            access_token: "t".into(),
-            token_type: None,
-            refresh_token: None,
-            scope: None,
-            expires_in: Some(u64::MAX),
-        };
-        let token = StoredToken::new(answer, "id".into(), "https://a.example".into(), None);
-        assert_eq!(token.expires_at, Some(u64::MAX));
     }
 }

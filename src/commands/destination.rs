@@ -11,8 +11,9 @@ use crate::cli::Format;
 use crate::error::Error;
 use crate::output;
 use crate::signals;
+use crate::store::Location;
 use crate::store::place::{Place, Reservation};
-use crate::store::{Location, StoredToken};
+use crate::store::token::StoredToken;
 
 pub enum Destination {
     Printed(Format),
@@ -35,11 +36,20 @@ impl Destination {
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
             return Ok(Destination::Stream(file, path.to_owned(), format));
         }
-        reserve(&Place::of(path)?).map(|room| Destination::File(room, format))
+        Reservation::make(&Place::of(path)?).map(|room| Destination::File(room, format))
     }
 
     pub fn save(location: &Location) -> Result<Destination, Error> {
-        reserve(&location.place()?).map(Destination::Saved)
+        Reservation::make(&location.place()?).map(Destination::Saved)
+    }
+
+    /// Sees to it that a signal, while a person logs in, does not leave the
+    /// reservation behind. Called before any other thread is started.
+    pub fn guard(&self) {
+        if let Destination::File(room, _) | Destination::Saved(room) = self {
+            let same = room.clone();
+            signals::before_death(move || drop(same.clone()));
+        }
     }
 
     /// Prints or keeps the token.
@@ -60,14 +70,6 @@ impl Destination {
             }
         }
     }
-}
-
-/// A signal while a person logs in must not leave the reservation behind.
-fn reserve(place: &Place) -> Result<Reservation, Error> {
-    let room = Reservation::make(place)?;
-    let same = room.clone();
-    signals::before_death(move || drop(same.clone()));
-    Ok(room)
 }
 
 /// What is opened and written to rather than replaced: whatever exists and is

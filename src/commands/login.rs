@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::destination::Destination;
 use super::{client_secret, location, option_or_variable, server, variable};
-use crate::cli::{self, client_id};
+use crate::cli;
+use crate::cli::values::client_id;
 use crate::error::{Error, Kind};
 use crate::flows::browser;
 use crate::flows::loopback::{Listener, Login};
@@ -19,16 +20,26 @@ use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, refused};
 use crate::output;
 use crate::sandbox::{Options, Sandbox};
-use crate::store::{self, Location, StoredToken};
+use crate::store;
+use crate::store::token::StoredToken;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     let redirect_uris = redirect_uris(&options)?;
     let place = &options.location;
     let save = options.save || place.profile.is_some() || place.token_file.is_some();
+    if save && (options.result.output.is_some() || options.result.format.is_some()) {
+        return Err(Error::usage(
+            "--format and --output",
+            "a login that saves the token prints nothing",
+        )
+        .hint("Leave them out, or leave out --save, --profile and --token-file."));
+    }
     let location = location(options.location)?;
     let given = match options.sandbox {
         true => None,
-        false => Some(Application::resolve(&options.application, &location)?),
+        false => Some(Application::resolve(&options.application, || {
+            location.load().ok()??.client_id
+        })?),
     };
     let mut wishes = Wishes {
         scope: joined(options.scope),
@@ -41,12 +52,12 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     if save {
         name_device(&mut wishes)?;
     }
-    // Before any thread starts: see `signals::before_death`.
     let destination = if save {
         Destination::save(&location)?
     } else {
         Destination::print(options.result.output.as_deref(), options.result.format)?
     };
+    destination.guard();
     let sandbox = match options.sandbox {
         true => Some(start_sandbox(&options.application)?),
         false => None,
@@ -130,18 +141,27 @@ fn conclude(login: Login, result: Result<(), Error>) -> Result<ExitCode, Error> 
     result.map(|()| ExitCode::SUCCESS)
 }
 
-struct Application {
-    server: Server,
-    client_id: String,
-    client_secret: Option<SecretString>,
+/// Which application asks, at which server.
+pub struct Application {
+    pub server: Server,
+    pub client_id: String,
+    pub client_secret: Option<SecretString>,
 }
 
 impl Application {
-    /// From options, variables, and for the ID alone a saved token.
-    fn resolve(options: &cli::Application, location: &Location) -> Result<Application, Error> {
+    /// From options and variables alone.
+    pub fn given(options: &cli::Application) -> Result<Application, Error> {
+        Application::resolve(options, || None)
+    }
+
+    /// From options and variables, or else for the ID this.
+    fn resolve(
+        options: &cli::Application,
+        saved_id: impl FnOnce() -> Option<String>,
+    ) -> Result<Application, Error> {
         let server = server(options.oauth_url.clone())?;
         let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?
-            .or_else(|| location.saved_client_id());
+            .or_else(saved_id);
         Ok(Application {
             server: server.unwrap_or_default(),
             client_id: id.ok_or_else(no_client_id)?,

@@ -1,7 +1,8 @@
 //! `sandbox`: serves the stand-in server, alone or for one program.
 
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 
+use super::{exit_code, not_started};
 use crate::cli::{self, Consent};
 use crate::error::Error;
 use crate::output;
@@ -73,23 +74,4 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .map_err(|error| Error::local("waiting for the program", error))?;
     drop(dir);
     Ok(exit_code(status))
-}
-
-/// 127 for a program that isn't there, 126 for one that can't be run: what a
-/// shell says.
-fn not_started(command: &Command, error: &std::io::Error) -> ExitCode {
-    let program = command.get_program().to_string_lossy();
-    output::error(&Error::local(format!("running {program}"), error));
-    ExitCode::from(match error.kind() {
-        std::io::ErrorKind::NotFound => 127,
-        _ => 126,
-    })
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return ExitCode::from(128u8.wrapping_add(signal as u8));
-    }
-    ExitCode::from(status.code().map_or(1, |code| code as u8))
 }

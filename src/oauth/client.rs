@@ -6,8 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, Body, Timeout};
 use url::form_urlencoded;
 
 use super::pkce::Verifier;
@@ -40,30 +42,8 @@ impl Client {
         client_id: String,
         client_secret: Option<SecretString>,
     ) -> Result<Client, Error> {
-        let proxy = if server.is_loopback() {
-            None
-        } else {
-            proxy::choose(server.host())?
-        };
-        if let Some(proxy) = &proxy {
-            output::step(&format!(
-                "through the proxy {}:{}",
-                proxy.host(),
-                proxy.port()
-            ));
-        }
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
-        let config = Agent::config_builder()
-            .tls_config(tls.build())
-            .proxy(proxy)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_TIME))
-            .timeout_global(Some(REQUEST_TIME))
-            .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
-            .build();
         Ok(Client {
-            agent: config.into(),
+            agent: agent(&server)?,
             server,
             client_id,
             client_secret,
@@ -88,6 +68,25 @@ impl Client {
         self.token(&what, &parameters, &[code, verifier.secret()])
     }
 
+    /// Exchanges a refresh token (RFC 6749, section 6). Sent once, as a code
+    /// is: the answer may hold its successor.
+    pub fn refresh(&self, refresh_token: &SecretString) -> Result<TokenResponse, Error> {
+        let parameters = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose_secret()),
+        ];
+        let what = format!("refreshing the token at {}", self.server.origin());
+        self.token(&what, &parameters, &[refresh_token])
+    }
+
+    /// Revokes an access token (RFC 7009, in Yandex's dialect).
+    pub fn revoke(&self, access_token: &SecretString) -> Result<(), Error> {
+        let parameters = [("access_token", access_token.expose_secret())];
+        let what = format!("revoking the token at {}", self.server.origin());
+        self.ask(&what, "/revoke_token", &parameters, &[access_token])
+            .map(drop)
+    }
+
     /// Sends a grant to the token endpoint. `secrets` are what the answer must
     /// not make us show.
     fn token(
@@ -96,14 +95,22 @@ impl Client {
         parameters: &[(&str, &str)],
         secrets: &[&SecretString],
     ) -> Result<TokenResponse, Error> {
-        let (status, body) = self.post(what, "/token", parameters)?;
-        let useless = |why: &str| {
-            Error::new(Kind::Unreachable, what, why)
-                .hint("Is the OAuth URL that of an OAuth server, and does it work now?")
-        };
+        let fields = self.ask(what, "/token", parameters, secrets)?;
+        response::token(fields).map_err(|why| useless(what, why))
+    }
+
+    /// One request, and its answer if that is a success.
+    fn ask(
+        &self,
+        what: &str,
+        path: &str,
+        parameters: &[(&str, &str)],
+        secrets: &[&SecretString],
+    ) -> Result<Map<String, Value>, Error> {
+        let (status, body) = self.post(what, path, parameters)?;
         match response::classify(status, &body) {
-            Answer::Success(fields) => response::token(fields).map_err(useless),
-            Answer::Useless(why) => Err(useless(&why)),
+            Answer::Success(fields) => Ok(fields),
+            Answer::Useless(why) => Err(useless(what, &why)),
             Answer::Error(refusal) => {
                 let mut error = response::refused(what, &refusal);
                 for secret in secrets.iter().copied().chain(&self.client_secret) {
@@ -126,6 +133,7 @@ impl Client {
             "invalid_grant" | "bad_verification_code" => {
                 "A code is good once and for ten minutes: log in again."
             }
+            "unsupported_token_type" => return None,
             "invalid_scope" => "The application's scopes have changed: log in again.",
             "unauthorized_client" => {
                 "The application is waiting for moderation, or was turned down."
@@ -160,23 +168,19 @@ impl Client {
                 .content_type("application/x-www-form-urlencoded")
                 .header("Accept", "application/json")
                 .send(form.expose_secret());
-            let error = match sent {
-                Ok(mut answer) => {
-                    let status = answer.status().as_u16();
+            let answered = sent.is_ok();
+            let error = match read(sent) {
+                Ok((status, body)) => {
                     let took = begun.elapsed().as_millis();
                     output::step(&format!("POST {url}: {status} in {took} ms"));
-                    let body = answer
-                        .body_mut()
-                        .with_config()
-                        .limit(MAX_BODY)
-                        .read_to_vec();
-                    return body
-                        .map(|body| (status, body))
-                        .map_err(|error| unreachable(what, &error));
+                    return Ok((status, body));
                 }
                 Err(error) => error,
             };
-            match retries.next().filter(|_| never_connected(&error)) {
+            match retries
+                .next()
+                .filter(|_| !answered && never_connected(&error))
+            {
                 Some(wait) => {
                     let wait_ms = wait.as_millis();
                     output::step(&format!("no connection to {url}: again in {wait_ms} ms"));
@@ -186,6 +190,86 @@ impl Client {
             }
         }
     }
+}
+
+/// Whose a token is, as far as the server says.
+pub struct User {
+    pub id: String,
+    pub login: Option<String>,
+}
+
+/// Asks whose token it is: Yandex at a host of its own, any other server at
+/// the OAuth URL itself.
+///
+/// # Errors
+/// [`Kind::NoToken`] where the server does not know the token (any more).
+pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, Error> {
+    let url = match server.is_yandex() {
+        true => "https://login.yandex.ru/info".to_owned(),
+        false => server.endpoint("/info").to_string(),
+    };
+    let what = format!("asking {url}");
+    let authorization = format!("OAuth {}", access_token.expose_secret());
+    let asked = agent(server)?
+        .get(format!("{url}?format=json"))
+        .header("Authorization", &authorization)
+        .call();
+    let (status, body) = read(asked).map_err(|error| unreachable(&what, &error))?;
+    output::step(&format!("GET {url}: {status}"));
+    if status == 401 {
+        return Err(Error::new(
+            Kind::NoToken,
+            what,
+            "the server does not accept the token",
+        ));
+    }
+    let Answer::Success(fields) = response::classify(status, &body) else {
+        return Err(useless(&what, &format!("answered with status {status}")));
+    };
+    match response::text(&fields, "id") {
+        Some(id) => Ok(User {
+            id,
+            login: response::text(&fields, "login"),
+        }),
+        None => Err(useless(&what, "answered without a user")),
+    }
+}
+
+/// The settings that every request is made with.
+fn agent(server: &Server) -> Result<Agent, Error> {
+    let proxy = if server.is_loopback() {
+        None
+    } else {
+        proxy::choose(server.host())?
+    };
+    if let Some(proxy) = &proxy {
+        let (host, port) = (proxy.host(), proxy.port());
+        output::step(&format!("through the proxy {host}:{port}"));
+    }
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+    let config = Agent::config_builder()
+        .tls_config(tls.build())
+        .proxy(proxy)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT_TIME))
+        .timeout_global(Some(REQUEST_TIME))
+        .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(config.into())
+}
+
+/// Status and body, within the limit.
+fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), ureq::Error> {
+    let mut answer = sent?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(MAX_BODY);
+    Ok((status, body.read_to_vec()?))
+}
+
+fn useless(what: &str, why: &str) -> Error {
+    Error::new(Kind::Unreachable, what, why)
+        .hint("Is the OAuth URL that of an OAuth server, and does it work now?")
 }
 
 /// True where not a byte can have reached the server.

@@ -92,7 +92,7 @@ pub fn is_access_token(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b))
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     let text = fields.get(name)?.as_str()?;
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -113,7 +113,10 @@ pub fn refused(what: &str, refusal: &OAuthError) -> Error {
         Some(description) => format!("{}: {}", short(&refusal.error), short(description)),
         None => short(&refusal.error),
     };
-    Error::new(Kind::Refused, what, why)
+    Error {
+        refusal: Some(refusal.error.clone()),
+        ..Error::new(Kind::Refused, what, why)
+    }
 }
 
 /// A server's sentence, and no more than that of it.

@@ -43,6 +43,7 @@ pub fn ask(request: Request, query: &str, state: &mut State) {
     let authorization = Authorization {
         redirect_uri,
         state: parameters.get("state").map(str::to_owned),
+        device_id: parameters.get("device_id").map(str::to_owned),
         challenge: challenge.as_ref().ok().cloned().flatten(),
     };
     if let Some((error, description)) = fault(&parameters, challenge.err()) {

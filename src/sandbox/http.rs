@@ -50,6 +50,15 @@ pub fn json(request: Request, status: u16, value: &serde_json::Value) {
     respond(request, response, &[("Content-Type", "application/json")]);
 }
 
+pub fn text(request: Request, status: u16, text: &str) {
+    let response = Response::from_string(text).with_status_code(status);
+    respond(
+        request,
+        response,
+        &[("Content-Type", "text/plain; charset=utf-8")],
+    );
+}
+
 pub fn redirect(request: Request, to: &str) {
     respond(
         request,

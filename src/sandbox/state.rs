@@ -1,7 +1,7 @@
 //! What the stand-in server remembers: its one application, requests that wait
 //! for the user, and codes. Time is an argument, so that no test waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,14 @@ use crate::random;
 const LIFETIME: Duration = Duration::from_secs(600);
 /// The oldest consent page gives way: nobody fills the memory with them.
 const MAX_PENDING: usize = 1000;
+const MAX_TOKENS: usize = 10_000;
 
 /// One authorization request that passed the checks.
 #[derive(Debug, Clone)]
 pub struct Authorization {
     pub redirect_uri: String,
     pub state: Option<String>,
+    pub device_id: Option<String>,
     pub challenge: Option<Challenge>,
 }
 
@@ -44,7 +46,21 @@ pub struct State {
     origin: String,
     pending: Aging,
     codes: Aging,
+    /// By access token; the oldest gives way at [`MAX_TOKENS`].
+    tokens: VecDeque<Token>,
 }
+
+/// A token that was issued.
+struct Token {
+    access_token: String,
+    refresh_token: String,
+    /// Only a token that was issued to a device can be revoked.
+    has_device: bool,
+    revoked: bool,
+}
+
+/// Why a token can't be revoked.
+pub struct NoDevice;
 
 impl State {
     pub fn new(
@@ -62,6 +78,7 @@ impl State {
             origin,
             pending: Aging::default(),
             codes: Aging::default(),
+            tokens: VecDeque::new(),
         }
     }
 
@@ -99,6 +116,68 @@ impl State {
     pub fn spend_code(&mut self, code: &str, now: Instant) -> Option<Authorization> {
         self.codes.take(code, now)
     }
+
+    /// A new token and the refresh token that goes with it.
+    pub fn issue_token(&mut self, has_device: bool) -> (String, String) {
+        if self.tokens.len() >= MAX_TOKENS {
+            self.tokens.pop_front();
+        }
+        let (access_token, refresh_token) = (access_token(), refresh_token());
+        self.tokens.push_back(Token {
+            access_token: access_token.clone(),
+            refresh_token: refresh_token.clone(),
+            has_device,
+            revoked: false,
+        });
+        (access_token, refresh_token)
+    }
+
+    /// Spends a refresh token. The access token stays the same, as it was seen
+    /// to do while it has plenty of life left; the refresh token rotates.
+    pub fn refresh(&mut self, refresh_token_given: &str) -> Option<(String, String)> {
+        let mut tokens = self.tokens.iter_mut();
+        let token = tokens.find(|token| token.refresh_token == refresh_token_given)?;
+        if token.revoked {
+            return None;
+        }
+        token.refresh_token = refresh_token();
+        Some((token.access_token.clone(), token.refresh_token.clone()))
+    }
+
+    /// Revokes a token, and its refresh token with it. One that is not known,
+    /// or revoked already, is as good as revoked.
+    pub fn revoke(&mut self, access_token: &str) -> Result<(), NoDevice> {
+        let mut tokens = self.tokens.iter_mut();
+        match tokens.find(|token| token.access_token == access_token) {
+            Some(token) if !token.has_device => Err(NoDevice),
+            Some(token) => {
+                token.revoked = true;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub fn is_valid(&self, access_token: &str) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.any(|token| token.access_token == access_token && !token.revoked)
+    }
+}
+
+/// 58 characters, `y0_` first.
+fn access_token() -> String {
+    format!("y0_{}{}", random::base64url(), &random::hex()[..12])
+}
+
+/// Four parts, of 1, 16, 82 and 22 characters.
+fn refresh_token() -> String {
+    format!(
+        "1:{}:{}{}:{}",
+        &random::base64url()[..16],
+        random::base64url(),
+        &random::base64url()[..39],
+        &random::base64url()[..22],
+    )
 }
 
 /// Requests by a random name, each for [`LIFETIME`].
@@ -157,6 +236,7 @@ mod tests {
         Authorization {
             redirect_uri: "http://127.0.0.1:8000/".into(),
             state: None,
+            device_id: None,
             challenge: None,
         }
     }

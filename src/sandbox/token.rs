@@ -1,4 +1,4 @@
-//! The token endpoint.
+//! The token endpoint, the revocation endpoint and user info.
 
 use std::time::Instant;
 
@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use tiny_http::Request;
 
 use super::http::{self, Parameters};
-use super::state::{Challenge, Method, State};
+use super::state::{Challenge, Method, NoDevice, State};
 use crate::page::header;
-use crate::random;
 
 const YEAR: u64 = 31_536_000;
 
@@ -24,8 +23,41 @@ fn refused<T>(error: &'static str, description: &'static str) -> Result<T, Refus
 
 /// `POST /token`.
 pub fn answer(mut request: Request, state: &mut State) {
-    match grant(&mut request, state, Instant::now()) {
-        Ok(token) => http::json(request, 200, &token),
+    let token = grant(&mut request, state, Instant::now());
+    respond(request, token);
+}
+
+/// `POST /revoke_token`.
+pub fn revoke(mut request: Request, state: &mut State) {
+    let revoked = revoked(&mut request, state);
+    respond(request, revoked);
+}
+
+/// `GET /info`: whose token it is.
+pub fn info(request: Request, state: &State) {
+    let token = header(&request, "Authorization").and_then(|value| value.split_once(' '));
+    let valid = token.is_some_and(|(scheme, token)| {
+        let scheme = scheme.to_ascii_lowercase();
+        matches!(&*scheme, "oauth" | "bearer") && state.is_valid(token.trim())
+    });
+    if !valid {
+        // The form of this body is not known; that it is no JSON is a fair test.
+        return http::text(request, 401, "Unauthorized");
+    }
+    let user = json!({
+        "id": "1000000001",
+        "login": "sandbox.user",
+        "client_id": state.client_id,
+        "psuid": "1.AAsandbox.sandbox.sandbox",
+        "default_email": "sandbox.user@example.org",
+        "emails": ["sandbox.user@example.org"],
+    });
+    http::json(request, 200, &user);
+}
+
+fn respond(request: Request, answer: Result<Value, Refusal>) {
+    match answer {
+        Ok(value) => http::json(request, 200, &value),
         Err(Refusal(status, error, description)) => {
             let mut body = json!({ "error": error });
             if let Some(description) = description {
@@ -36,35 +68,74 @@ pub fn answer(mut request: Request, state: &mut State) {
     }
 }
 
-fn grant(request: &mut Request, state: &mut State, now: Instant) -> Result<Value, Refusal> {
+/// A form whose client is known.
+struct Form {
+    fields: Parameters,
+    has_secret: bool,
+}
+
+/// Reads the form and checks the client's credentials.
+fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
     let basic = basic(request)?;
-    let Some(form) = http::form(request) else {
+    let Some(body) = http::form(request) else {
         return refused("invalid_request", "The body is not a form");
     };
-    let Ok(form) = Parameters::parse(&form) else {
+    let Ok(fields) = Parameters::parse(&body) else {
         return refused("invalid_request", "A parameter is given twice");
     };
     let (client_id, client_secret) = match &basic {
         Some((id, secret)) => (Some(id.as_str()), Some(secret.as_str())),
-        None => (form.get("client_id"), form.get("client_secret")),
-    };
-    let Some(grant_type) = form.get("grant_type") else {
-        return refused("invalid_request", "grant_type is missing");
+        None => (fields.get("client_id"), fields.get("client_secret")),
     };
     match client_id {
         None => return refused("invalid_request", "client_id is missing"),
         Some(id) if id != state.client_id => return refused("invalid_client", "Client not found"),
         Some(_) => {}
     }
-    let has_secret = match client_secret {
-        Some(secret) if secret != state.client_secret => {
-            return refused("invalid_client", "Wrong client secret");
-        }
-        given => given.is_some(),
+    if client_secret.is_some_and(|secret| secret != state.client_secret) {
+        return refused("invalid_client", "Wrong client secret");
+    }
+    let has_secret = client_secret.is_some();
+    Ok(Form { fields, has_secret })
+}
+
+fn grant(request: &mut Request, state: &mut State, now: Instant) -> Result<Value, Refusal> {
+    let Form { fields, has_secret } = form(request, state)?;
+    match fields.get("grant_type") {
+        None => refused("invalid_request", "grant_type is missing"),
+        Some("authorization_code") => code(&fields, has_secret, state, now),
+        Some("refresh_token") => refresh(&fields, has_secret, state),
+        Some(_) => refused("unsupported_grant_type", "This grant_type is not supported"),
+    }
+}
+
+fn refresh(form: &Parameters, has_secret: bool, state: &mut State) -> Result<Value, Refusal> {
+    let Some(refresh_token) = form.get("refresh_token") else {
+        return refused("invalid_request", "refresh_token is missing");
     };
-    match grant_type {
-        "authorization_code" => code(&form, has_secret, state, now),
-        _ => refused("unsupported_grant_type", "This grant_type is not supported"),
+    if !has_secret {
+        return refused("invalid_client", "Client secret is missing");
+    }
+    match state.refresh(refresh_token) {
+        Some(tokens) => Ok(token(tokens)),
+        None => refused("invalid_grant", "The refresh token is not known"),
+    }
+}
+
+fn revoked(request: &mut Request, state: &mut State) -> Result<Value, Refusal> {
+    let Form { fields, has_secret } = form(request, state)?;
+    let Some(access_token) = fields.get("access_token") else {
+        return refused("invalid_request", "access_token is missing");
+    };
+    if !has_secret {
+        return refused("invalid_client", "Client secret is missing");
+    }
+    match state.revoke(access_token) {
+        Ok(()) => Ok(json!({ "status": "ok" })),
+        Err(NoDevice) => refused(
+            "unsupported_token_type",
+            "The token was issued without a device",
+        ),
     }
 }
 
@@ -91,18 +162,17 @@ fn code(
         (None, _) if has_secret => {}
         (None, _) => return refused("invalid_client", "Client secret is missing"),
     }
-    Ok(json!({
-        "access_token": format!("y0_{}{}", random::base64url(), &random::hex()[..12]),
+    let has_device = authorization.device_id.is_some() || form.get("device_id").is_some();
+    Ok(token(state.issue_token(has_device)))
+}
+
+fn token((access_token, refresh_token): (String, String)) -> Value {
+    json!({
+        "access_token": access_token,
         "expires_in": YEAR,
-        "refresh_token": format!(
-            "1:{}:{}{}:{}",
-            &random::base64url()[..16],
-            random::base64url(),
-            &random::base64url()[..39],
-            &random::base64url()[..22],
-        ),
+        "refresh_token": refresh_token,
         "token_type": "bearer",
-    }))
+    })
 }
 
 fn answers(challenge: &Challenge, verifier: &str) -> bool {

@@ -16,6 +16,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::files::{
+    check_directory, content, give_back, is_named, is_root, open_private, other_owner,
+    private_options, resolve,
+};
+use super::token::StoredToken;
 use crate::error::Error;
 use crate::output;
 use crate::private_dir::runtime_dirs;
@@ -32,6 +37,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 pub struct Place {
     target: PathBuf,
     temporary: PathBuf,
+    /// What a killed process had written whole, but not renamed yet, is known
+    /// by this.
+    is_whole: Option<fn(&[u8]) -> bool>,
 }
 
 impl Place {
@@ -55,15 +63,23 @@ impl Place {
         Ok(Place {
             temporary: target.with_file_name(temporary),
             target,
+            is_whole: None,
         })
     }
 
-    /// The place of a token file: its directory must not let others replace
-    /// what is in it.
+    /// The place of a token file. A token that a killed process had received
+    /// and written, but not put in place, is put in place by the next lock:
+    /// the refresh token it replaces is spent.
     pub fn of_token(path: &Path) -> Result<Place, Error> {
-        let place = Place::of(path)?;
-        check_directory(place.directory())?;
+        let mut place = Place::of(path)?.in_safe_directory()?;
+        place.is_whole = Some(|content| StoredToken::parse(content).is_ok());
         Ok(place)
+    }
+
+    /// Refuses a directory in which others could replace our file.
+    pub fn in_safe_directory(self) -> Result<Place, Error> {
+        check_directory(self.directory())?;
+        Ok(self)
     }
 
     fn directory(&self) -> &Path {
@@ -78,19 +94,30 @@ impl Place {
     /// # Errors
     /// Exit 8: the directory can't be written, or the lock wasn't had in 60 s.
     pub fn lock(&self) -> Result<Lock, Error> {
+        match self.lock_unless(|| None::<std::convert::Infallible>)? {
+            Turn::Lock(lock) => Ok(lock),
+            Turn::Done(never) => match never {},
+        }
+    }
+
+    /// Takes the lock, unless `done` finds meanwhile that it isn't needed.
+    pub fn lock_unless<T>(&self, mut done: impl FnMut() -> Option<T>) -> Result<Turn<T>, Error> {
         let begun = Instant::now();
         let mut told = false;
         loop {
             match self.try_lock() {
                 Ok(Some(file)) => {
-                    return Ok(Lock {
+                    return Ok(Turn::Lock(Lock {
                         place: self.clone(),
                         file,
                         done: false,
-                    });
+                    }));
                 }
                 Ok(None) => {}
                 Err(error) => return Err(self.error(error)),
+            }
+            if let Some(found) = done() {
+                return Ok(Turn::Done(found));
             }
             let waited = begun.elapsed();
             if waited >= LOCK_TIME {
@@ -117,12 +144,28 @@ impl Place {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        Ok(is_named(&file, &self.temporary).then_some(file))
+        if !is_named(&file, &self.temporary) {
+            return Ok(None);
+        }
+        let left = content(&file);
+        if self.is_whole.is_some_and(|is_whole| is_whole(&left)) {
+            file.set_len(left.trim_ascii_end().len() as u64)?;
+            file.sync_all()?;
+            fs::rename(&self.temporary, &self.target)?;
+            return Ok(None);
+        }
+        Ok(Some(file))
     }
 
     fn error(&self, why: impl ToString) -> Error {
         Error::local(format!("writing {}", self.target.display()), why)
     }
+}
+
+/// What came of waiting for a lock.
+pub enum Turn<T> {
+    Lock(Lock),
+    Done(T),
 }
 
 /// The lock on a place. Dropped, it leaves the place as it was.
@@ -133,8 +176,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Makes sure that there is room for the content to come.
+    /// Makes sure that there is room for the content to come, and that the
+    /// file can be replaced as its owner would.
     pub fn reserve(&mut self) -> Result<(), Error> {
+        if other_owner(&self.place.target).is_some() && !is_root() {
+            return Err(self.place.error("the file belongs to another user"));
+        }
         self.write(&[b' '; RESERVATION])
             .map_err(|error| self.place.error(error))
     }
@@ -143,6 +190,7 @@ impl Lock {
     pub fn commit(mut self, content: &[u8]) -> Result<(), Error> {
         self.write(content)
             .and_then(|()| self.file.set_len(content.len() as u64))
+            .and_then(|()| give_back(&self.file, &self.place.target))
             .and_then(|()| self.file.sync_all())
             .and_then(|()| fs::rename(&self.place.temporary, &self.place.target))
             .map_err(|error| self.place.error(error))?;
@@ -151,6 +199,24 @@ impl Lock {
         #[cfg(unix)]
         let _ = File::open(self.place.directory()).and_then(|dir| dir.sync_all());
         Ok(())
+    }
+
+    /// Like [`Lock::commit`], but where that fails in spite of the
+    /// reservation, the content is kept elsewhere and the error names the file.
+    pub fn commit_or_rescue(self, content: &[u8]) -> Result<(), Error> {
+        self.commit(content)
+            .map_err(|error| rescued(error, content))
+    }
+
+    /// Removes the file itself.
+    pub fn remove_target(self) -> Result<(), Error> {
+        match fs::remove_file(&self.place.target) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::local(
+                format!("removing {}", self.place.target.display()),
+                error,
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Lets others have the lock while the reservation stays.
@@ -196,14 +262,11 @@ impl Reservation {
         &self.place.target
     }
 
-    /// Puts the content in place. Where that fails in spite of the
-    /// reservation, it is kept elsewhere and the error names the file.
+    /// Puts the content in place, or where that fails in spite of the
+    /// reservation, elsewhere; the error then names the file.
     pub fn commit(self, content: &[u8]) -> Result<(), Error> {
         let saved = self.place.lock().and_then(|lock| lock.commit(content));
-        saved.map_err(|error| match rescue(content) {
-            Ok(kept) => error.hint(format!("What was received is kept in {}", kept.display())),
-            Err(_) => error.hint("What was received could not be kept anywhere: log in again."),
-        })
+        saved.map_err(|error| rescued(error, content))
     }
 }
 
@@ -223,6 +286,14 @@ impl Drop for Reservation {
     }
 }
 
+/// Adds to an error where the content is now.
+fn rescued(error: Error, content: &[u8]) -> Error {
+    match rescue(content) {
+        Ok(kept) => error.hint(format!("What was received is kept in {}", kept.display())),
+        Err(_) => error.hint("What was received could not be kept anywhere: log in again."),
+    }
+}
+
 /// Keeps what could not be saved where it should be.
 fn rescue(content: &[u8]) -> io::Result<PathBuf> {
     let mut failed = io::Error::from(ErrorKind::NotFound);
@@ -238,109 +309,4 @@ fn rescue(content: &[u8]) -> io::Result<PathBuf> {
         }
     }
     Err(failed)
-}
-
-fn private_options() -> fs::OpenOptions {
-    let mut options = File::options();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Opens or makes a file of ours that nobody else can read, whatever the
-/// umask, and whatever somebody may have planted under its name.
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = private_options();
-    options.create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-
-        let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
-        let found = file.metadata()?;
-        let ours = found.is_file() && found.uid() == nix::unistd::geteuid().as_raw();
-        // A second link would keep the content readable under another name.
-        if !ours || found.nlink() > 1 {
-            return Err(io::Error::other(format!(
-                "{} is there and not a plain file of yours",
-                path.display()
-            )));
-        }
-        if found.mode() & 0o777 != 0o600 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-        Ok(file)
-    }
-    #[cfg(not(unix))]
-    options.open(path)
-}
-
-/// Whether the name still belongs to the file that is open.
-fn is_named(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
-            return false;
-        };
-        (open.dev(), open.ino()) == (named.dev(), named.ino())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        path.exists()
-    }
-}
-
-/// Follows symbolic links to where a file is or would be made.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..40 {
-        let Ok(link) = fs::read_link(&path) else {
-            let parent = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-            return Ok(parent.canonicalize()?.join(name));
-        };
-        path = match path.parent() {
-            Some(parent) => parent.join(link),
-            None => link,
-        };
-    }
-    Err(io::Error::other("too many symbolic links"))
-}
-
-/// Refuses a directory in which anybody can replace our files.
-fn check_directory(dir: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let mode = fs::metadata(dir)
-            .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?
-            .mode();
-        if mode & 0o1002 == 0o002 {
-            return Err(Error::local(
-                format!("keeping a token in {}", dir.display()),
-                "every user can replace the files in this directory",
-            )
-            .hint(format!(
-                "Run `chmod o-w {}`, or use another directory.",
-                dir.display()
-            )));
-        }
-        if mode & 0o1020 == 0o020 {
-            output::warn(&format!(
-                "a group can replace the files in {}: `chmod g-w` if it need not",
-                dir.display()
-            ));
-        }
-    }
-    let _ = dir;
-    Ok(())
 }

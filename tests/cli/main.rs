@@ -10,5 +10,8 @@ mod listener;
 mod login;
 mod output;
 mod sandbox;
+mod saved;
 mod signals;
+mod status;
+mod together;
 mod usage;

@@ -74,6 +74,24 @@ impl Home {
             .env("XDG_DATA_HOME", self.0.join("data"));
     }
 
+    /// Saves a token file as the default profile, readable by us alone.
+    pub fn save(&self, content: &str) {
+        let path = self.data().join("default.json");
+        fs::create_dir_all(self.data()).unwrap();
+        fs::write(&path, content).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(self.data(), fs::Permissions::from_mode(0o700)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+
+    /// What the default profile holds.
+    pub fn saved(&self) -> String {
+        fs::read_to_string(self.data().join("default.json")).unwrap()
+    }
+
     /// Every file below the home, by its path in it, sorted.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -258,6 +276,12 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Seconds since the epoch.
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs()
 }
 
 /// A port that was free a moment ago.

@@ -1,0 +1,82 @@
+//! Options that several commands have. The doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{client_id, profile};
+use crate::oauth::Server;
+
+/// The application and the server that knows it.
+#[derive(Args)]
+pub struct Application {
+    /// Application ID (client ID) [env: YANDEX_CLIENT_ID]
+    /// [default: the one that the saved token was issued to]
+    #[arg(long, value_name = "ID", value_parser = client_id,
+        help_heading = "Application", verbatim_doc_comment)]
+    pub client_id: Option<String>,
+
+    /// File with the application password, `-` for standard input; without
+    /// one the application is a public client
+    /// [env: YANDEX_CLIENT_SECRET_FILE, or YANDEX_CLIENT_SECRET with the
+    /// password itself]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Application",
+        verbatim_doc_comment
+    )]
+    pub client_secret_file: Option<PathBuf>,
+
+    /// The authorization server; https://oauth.yandex.ru shows a Russian
+    /// user the accounts signed in there
+    /// [default: https://oauth.yandex.com] [env: YANDEX_OAUTH_URL]
+    #[arg(long, value_name = "URL", value_parser = Server::parse,
+        help_heading = "Application", verbatim_doc_comment)]
+    pub oauth_url: Option<Server>,
+}
+
+/// Which saved token.
+#[derive(Args)]
+pub struct Location {
+    /// The saved token with this name [default: default]
+    /// [env: YANDEX_TOKEN_PROFILE]
+    #[arg(long, value_name = "NAME", value_parser = profile, conflicts_with = "token_file",
+        help_heading = "Result", verbatim_doc_comment)]
+    pub profile: Option<String>,
+
+    /// The saved token in this very file [env: YANDEX_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// What is printed, and where.
+#[derive(Args)]
+pub struct Output {
+    /// What to print [default: token]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Result",
+        long_help = "What to print [default: token]\n\
+            token: the access token    json: all that a token file holds\n\
+            env: YANDEX_TOKEN=…        header: Authorization: OAuth …\n\
+            bearer: Authorization: Bearer …, for Direct"
+    )]
+    pub format: Option<Format>,
+
+    /// Write to this file, mode 0600, instead of standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Result")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Token,
+    Json,
+    Env,
+    Header,
+    Bearer,
+}

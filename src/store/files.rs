@@ -1,0 +1,153 @@
+//! Files that nobody else may read, replace or have planted.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::output;
+
+pub fn private_options() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Opens or makes a file of ours that nobody else can read, whatever the
+/// umask, and whatever somebody may have planted under its name.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = private_options();
+    options.create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+
+        let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+        let found = file.metadata()?;
+        let ours = found.is_file() && found.uid() == nix::unistd::geteuid().as_raw();
+        // A second link would keep the content readable under another name.
+        if !ours || found.nlink() > 1 {
+            return Err(io::Error::other(format!(
+                "{} is there and not a plain file of yours",
+                path.display()
+            )));
+        }
+        if found.mode() & 0o777 != 0o600 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+        Ok(file)
+    }
+    #[cfg(not(unix))]
+    options.open(path)
+}
+
+/// What is in the file, as far as a token file may be long.
+pub fn content(mut file: &File) -> Vec<u8> {
+    let mut content = Vec::new();
+    let read = file
+        .rewind()
+        .and_then(|()| file.take(super::MAX_FILE).read_to_end(&mut content));
+    read.map_or_else(|_| Vec::new(), |_| content)
+}
+
+/// The owner and group of a file that is not this user's.
+#[cfg(unix)]
+pub fn other_owner(path: &Path) -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+
+    let found = fs::metadata(path).ok()?;
+    (found.uid() != nix::unistd::geteuid().as_raw()).then(|| (found.uid(), found.gid()))
+}
+
+#[cfg(not(unix))]
+pub fn other_owner(_path: &Path) -> Option<(u32, u32)> {
+    None
+}
+
+pub fn is_root() -> bool {
+    #[cfg(unix)]
+    return nix::unistd::geteuid().is_root();
+    #[cfg(not(unix))]
+    return false;
+}
+
+/// Root writes for the user whose file it is.
+pub fn give_back(file: &File, target: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some((user, group)) = other_owner(target) {
+        return std::os::unix::fs::fchown(file, Some(user), Some(group));
+    }
+    let _ = (file, target);
+    Ok(())
+}
+
+/// Whether the name still belongs to the file that is open.
+pub fn is_named(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
+            return false;
+        };
+        (open.dev(), open.ino()) == (named.dev(), named.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
+/// Follows symbolic links to where a file is or would be made.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..40 {
+        let Ok(link) = fs::read_link(&path) else {
+            let parent = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+            return Ok(parent.canonicalize()?.join(name));
+        };
+        path = match path.parent() {
+            Some(parent) => parent.join(link),
+            None => link,
+        };
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// Refuses a directory in which anybody can replace our files.
+pub fn check_directory(dir: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let mode = fs::metadata(dir)
+            .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?
+            .mode();
+        if mode & 0o1002 == 0o002 {
+            return Err(Error::local(
+                format!("keeping a token in {}", dir.display()),
+                "every user can replace the files in this directory",
+            )
+            .hint(format!(
+                "Run `chmod o-w {}`, or use another directory.",
+                dir.display()
+            )));
+        }
+        if mode & 0o1020 == 0o020 {
+            output::warn(&format!(
+                "a group can replace the files in {}: `chmod g-w` if it need not",
+                dir.display()
+            ));
+        }
+    }
+    let _ = dir;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! `status`: the table, the JSON, and what can't be read.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::server::{Server, http, json};
+use crate::support::{Home, now, run};
+
+#[test]
+fn nothing_saved_is_an_empty_answer() {
+    let home = Home::new();
+    let done = run(home.command(&["status"]));
+    assert_eq!((done.code, &*done.stdout, &*done.stderr), (Some(0), "", ""));
+    let done = run(home.command(&["status", "--format", "json"]));
+    assert_eq!((done.code, &*done.stdout), (Some(0), "[]\n"));
+    run(home.command(&["status", "--profile", "work"])).fails(7, "login --profile work");
+    assert_eq!(home.files(), Vec::<String>::new());
+}
+
+#[test]
+fn every_profile_is_a_row_that_fits_80_columns_and_shows_no_token() {
+    let home = Home::new();
+    let token = |left: i64, refresh: Option<&str>| {
+        json!({"access_token": "s3cret-a", "refresh_token": refresh, "client_id": "app",
+            "expires_at": now().saturating_add_signed(left), "scope": "login:info"})
+        .to_string()
+    };
+    fs::create_dir_all(home.data()).unwrap();
+    for (name, content) in [
+        ("default", token(30 * 86400 + 3600, Some("s3cret-r"))),
+        ("old", token(-3 * 86400, None)),
+        ("raw", r#"{"access_token": "s3cret-a"}"#.to_owned()),
+        ("broken", "{".to_owned()),
+    ] {
+        fs::write(home.data().join(format!("{name}.json")), content).unwrap();
+    }
+    let done = run(home.command(&["status"]));
+    assert_eq!(done.code, Some(8), "{done:#?}");
+    let lines: Vec<_> = done.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{done:#?}");
+    for (line, name, says) in [
+        (1, "broken", "unreadable"),
+        (2, "default", "in 30 days"),
+        (3, "old", "3 days ago"),
+        (4, "raw", "not known"),
+    ] {
+        assert!(
+            lines[line].starts_with(name) && lines[line].contains(says),
+            "{done:#?}"
+        );
+        assert!(lines[line].chars().count() <= 80);
+    }
+    assert!(!done.stdout.contains("s3cret"));
+    let done = run(home.command(&["status", "--format", "json"]));
+    assert_eq!(done.code, Some(8));
+    assert!(!done.stdout.contains("s3cret"));
+    let rows: Vec<Value> = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(rows.len(), 4);
+    assert!(rows[0]["error"].is_string());
+    assert_eq!(rows[1]["refreshable"], true);
+    assert!(rows[1]["expires_at_utc"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(rows[2]["expired"], true);
+
+    let named = |name: &str| run(home.command(&["status", "--profile", name])).code;
+    assert_eq!(named("default"), Some(0));
+    assert_eq!(named("raw"), Some(0));
+    assert_eq!(named("old"), Some(7), "neither unexpired nor refreshable");
+    assert_eq!(named("broken"), Some(8));
+}
+
+#[test]
+fn online_asks_whose_token_it_is() {
+    let home = Home::new();
+    let server = Server::start(|request| {
+        match request
+            .head
+            .to_ascii_lowercase()
+            .contains("authorization: oauth g00d\r\n")
+        {
+            true => json(200, r#"{"id": "1000", "login": "some\u001b[31mone"}"#),
+            false => http(401, "", b"<html>no</html>"),
+        }
+    });
+    let save = |token: &str| {
+        home.save(&json!({"access_token": token, "oauth_url": server.origin}).to_string());
+    };
+    save("g00d");
+    let done = run(home.command(&["status", "--online"]));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    assert!(done.stdout.contains("someone") || done.stdout.contains("some\\u{1b}[31mone"));
+    assert!(!done.stdout.contains('\u{1b}'));
+    assert!(
+        server.requests()[0]
+            .head
+            .starts_with("GET /info?format=json ")
+    );
+    let done = run(home.command(&["status", "--online", "--format", "json"]));
+    let rows: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(rows[0]["user"]["id"], "1000");
+    save("dead");
+    let done = run(home.command(&["status", "--online"]));
+    assert_eq!(done.code, Some(7), "{done:#?}");
+    assert!(!(done.stdout + &done.stderr).contains("dead"));
+}
+
+#[test]
+fn a_file_that_is_no_token_file_is_8_for_every_command_and_never_a_hang() {
+    let home = Home::new();
+    let file = home.path().join("t.json");
+    let path = file.to_str().unwrap().to_owned();
+    let refused = |home: &Home| {
+        for command in [
+            &["token"][..],
+            &["refresh"],
+            &["revoke"],
+            &["exec", "--", "true"],
+        ] {
+            let (first, rest) = command.split_first().unwrap();
+            let arguments = [&[*first, "--token-file", &path][..], rest].concat();
+            run(home.command(&arguments)).fails(8, "t.json");
+        }
+        assert_eq!(
+            run(home.command(&["status", "--token-file", &path])).code,
+            Some(8)
+        );
+    };
+    let huge = vec![b' '; 2 << 20];
+    for content in [
+        &b""[..],
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"{\"access_token\": 7}",
+        b"{\"access_token\": \"a b\"}",
+        b"{\"access_token\": \"a\", \"expires_at\": \"x\"}",
+        &huge,
+    ] {
+        fs::write(&file, content).unwrap();
+        refused(&home);
+    }
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    refused(&home);
+    fs::remove_dir(&file).unwrap();
+    #[cfg(unix)]
+    {
+        let made = std::process::Command::new("mkfifo")
+            .arg(&file)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        refused(&home);
+    }
+}
