@@ -14,7 +14,7 @@ mod token;
 use std::env;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{self, ExitCode, ExitStatus};
 
 use clap::error::ErrorKind;
@@ -103,13 +103,19 @@ fn server(option: Option<Server>) -> Result<Option<Server>, Error> {
     option_or_variable(option, "YANDEX_OAUTH_URL", Server::parse)
 }
 
-/// The saved token that the options name, or else the variables.
+/// The saved token that the options name, or else the variables, or else the
+/// default one.
 fn location(options: cli::Location) -> Result<Location, Error> {
+    let named = named_location(options)?;
+    Ok(named.unwrap_or_else(|| Location::Profile("default".to_owned())))
+}
+
+fn named_location(options: cli::Location) -> Result<Option<Location>, Error> {
     if let Some(name) = options.profile {
-        return Ok(Location::Profile(name));
+        return Ok(Some(Location::Profile(name)));
     }
     if let Some(path) = options.token_file {
-        return Ok(Location::File(path));
+        return Ok(Some(Location::File(path)));
     }
     let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::values::profile)?;
     let file = env::var_os("YANDEX_TOKEN_FILE").filter(|path| !path.is_empty());
@@ -118,16 +124,10 @@ fn location(options: cli::Location) -> Result<Location, Error> {
             "YANDEX_TOKEN_PROFILE and YANDEX_TOKEN_FILE",
             "they contradict each other: set one, or name the place with an option",
         )),
-        (_, Some(path)) => Ok(Location::File(PathBuf::from(path))),
-        (profile, None) => Ok(Location::Profile(
-            profile.unwrap_or_else(|| "default".to_owned()),
-        )),
+        (profile, file) => Ok(profile
+            .map(Location::Profile)
+            .or_else(|| file.map(|path| Location::File(path.into())))),
     }
-}
-
-/// Whether a variable names the profile that is also the default.
-fn is_profile_named() -> Result<bool, Error> {
-    Ok(variable("YANDEX_TOKEN_PROFILE")?.is_some())
 }
 
 /// The application password, or None for a public client.

@@ -32,11 +32,10 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(codes.max().unwrap_or(0)))
 }
 
-/// The place that is named, or every profile.
+/// The place that an option or a variable names, or every profile.
 fn locations(options: cli::Location) -> Result<Vec<Location>, Error> {
-    match super::location(options)? {
-        Location::Profile(name) if name == "default" && !super::is_profile_named()? => {}
-        location => return Ok(vec![location]),
+    if let Some(location) = super::named_location(options)? {
+        return Ok(vec![location]);
     }
     let dir = store::data_dir()?;
     let entries = match fs::read_dir(&dir) {

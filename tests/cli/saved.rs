@@ -148,7 +148,8 @@ fn an_odd_but_successful_answer_ends_in_the_right_file() {
 
 #[test]
 fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
-    let cases: [(fn() -> Answer, i32, &str); 7] = [
+    type Case = (fn() -> Answer, i32, &'static str);
+    let cases: [Case; 7] = [
         (
             || {
                 json(
