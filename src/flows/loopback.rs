@@ -97,7 +97,7 @@ impl Listener {
         let (sender, events) = channel();
         let shared = Arc::new(Shared {
             path: uri.path().to_owned(),
-            location: uri.as_str().to_owned(),
+            location: uri.location().to_owned(),
             state,
             stage: Mutex::new(Stage::Waiting),
             page_shown: Condvar::new(),

@@ -56,6 +56,14 @@ impl RedirectUri {
         &self.text
     }
 
+    /// The same address as a header can hold it.
+    pub fn location(&self) -> &str {
+        match self.text.is_ascii() {
+            true => &self.text,
+            false => self.url.as_str(),
+        }
+    }
+
     /// In lower case; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()

@@ -277,15 +277,22 @@ fn never_connected(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
         ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::AddrNotAvailable
-        ),
+        ureq::Error::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::AddrNotAvailable
+            ) || is_lookup(error)
+        }
         _ => false,
     }
+}
+
+/// The resolver's failure has no kind of its own.
+fn is_lookup(error: &std::io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address")
 }
 
 /// The error of a request that got no answer.
@@ -301,11 +308,10 @@ fn unreachable(what: &str, error: &ureq::Error) -> Error {
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             "the server hung up before it had answered".to_owned()
         }
-        other => response::short(&other.to_string()),
+        ureq::Error::Io(error) => plain(&error.to_string()),
+        other => plain(&other.to_string()),
     };
-    let certificate = ["certificate", "UnknownIssuer", "root"]
-        .iter()
-        .any(|word| why.contains(word));
+    let certificate = why.contains("certificate");
     let failed = Error::new(Kind::Unreachable, what, why);
     if certificate {
         failed.hint(
@@ -315,4 +321,15 @@ fn unreachable(what: &str, error: &ureq::Error) -> Error {
     } else {
         failed
     }
+}
+
+/// A library's message without what only its authors can use.
+fn plain(message: &str) -> String {
+    let message = message.split(" (os error").next().unwrap_or(message);
+    let message = message.replace("rustls: unexpected error: ", "");
+    response::short(&match message.strip_prefix("invalid peer certificate: ") {
+        Some("UnknownIssuer") => "the certificate's issuer is not trusted here".to_owned(),
+        Some(why) => format!("the certificate is not valid: {why}"),
+        None => message,
+    })
 }

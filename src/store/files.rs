@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 use crate::output;
@@ -141,7 +142,8 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
                 dir.display()
             )));
         }
-        if mode & 0o1020 == 0o020 {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if mode & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
             output::warn(&format!(
                 "a group can replace the files in {}: `chmod g-w` if it need not",
                 dir.display()
