@@ -1,1 +1,399 @@
+//! What a token endpoint may answer to the exchange of a code, and what it
+//! must come to: the exit status, one line that names it, nothing on standard
+//! output, no secret anywhere, and a page that says the login failed.
 
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::browser::{Reply, callback, get};
+use crate::support::server::{Answer, Request, Server, http};
+use crate::support::{Finished, Home, Running};
+
+/// Secrets whose letters stay together however they are escaped.
+const CODE: &str = "c0de7654321/+=";
+const SECRET: &str = "pa55w0rd&%+ö";
+const FRAGMENTS: [&str; 3] = ["c0de7654321", "pa55w0rd", "T0kenText"];
+const SUCCESS: &str = r#"{"access_token": "y0_T0kenText", "refresh_token": "1:T0kenText"}"#;
+
+/// How a login ended whose code came.
+struct Ended {
+    url: String,
+    page: Reply,
+    done: Finished,
+}
+
+/// Logs in at this origin, as a confidential client.
+#[track_caller]
+fn log_in(home: &Home, origin: &str, options: &[&str]) -> Ended {
+    let mut arguments = vec!["login", "--client-id", "app", "--no-browser"];
+    arguments.extend(["--oauth-url", origin]);
+    arguments.extend(["--redirect-uri", "http://127.0.0.1:0/"]);
+    arguments.extend(options);
+    let mut command = home.command(&arguments);
+    command.env("YANDEX_CLIENT_SECRET", SECRET);
+    let mut running = Running::start(&mut command);
+    let url = running.url();
+    let redirected = get(&callback(&url, &[("code", CODE)]));
+    assert_eq!(redirected.status, 303, "{redirected:#?}");
+    assert!(!redirected.head.contains("c0de"), "{redirected:#?}");
+    let page = get(redirected.header("Location").unwrap());
+    let done = running.finish();
+    Ended { url, page, done }
+}
+
+impl Ended {
+    /// The one error line, after which comes at most one that advises.
+    #[track_caller]
+    fn error_line(&self, case: &str, origin: &str, code: i32) -> String {
+        let done = &self.done;
+        assert_eq!(done.code, Some(code), "{case}: {done:#?}");
+        assert_eq!(done.stdout, "", "{case}: {done:#?}");
+        let start = format!("yandex-token: exchanging the code at {origin}: ");
+        let lines: Vec<_> = done.stderr.lines().collect();
+        let found = lines.iter().position(|line| line.starts_with(&start));
+        let at = found.unwrap_or_else(|| panic!("{case}: no error line: {done:#?}"));
+        assert!(lines.len() <= at + 2, "{case}: {done:#?}");
+        lines[at].to_owned()
+    }
+
+    /// Checks that nobody is shown any of these, and that the page, too, says
+    /// that it failed.
+    #[track_caller]
+    fn hides(&self, case: &str, secrets: &[&str]) {
+        let (done, page) = (&self.done, &self.page);
+        assert_eq!(page.status, 200, "{case}: {page:#?}");
+        assert!(page.body.contains("The login failed"), "{case}: {page:#?}");
+        for secret in secrets {
+            let shown = [&done.stderr, &page.head, &page.body].map(|text| text.contains(secret));
+            assert_eq!(shown, [false; 3], "{case}: {secret} in {done:#?} {page:#?}");
+        }
+    }
+}
+
+/// Logs in at this server, which was asked once, and failed with this.
+#[track_caller]
+fn fails(case: &str, server: &Server, options: &[&str], code: i32, says: &str) -> Ended {
+    let ended = log_in(&Home::new(), &server.origin, options);
+    let line = ended.error_line(case, &server.origin, code);
+    assert!(line.contains(says), "{case}: {says:?} is not in {line:?}");
+    let request = server.exchange_of(&ended.url);
+    assert_eq!(request.field("code").as_deref(), Some(CODE));
+    assert_eq!(request.field("client_secret").as_deref(), Some(SECRET));
+    ended.hides(case, &FRAGMENTS);
+    ended.hides(case, &[&request.field("code_verifier").unwrap()]);
+    ended
+}
+
+/// A server that answers with this status and body.
+fn answers(status: u16, body: impl Into<Vec<u8>>) -> Server {
+    let body = body.into();
+    Server::start(move |_| http(status, "Content-Type: application/json\r\n", &body))
+}
+
+/// A server that sends these bytes and hangs up.
+fn sends(bytes: impl Into<Vec<u8>>) -> Server {
+    let bytes = bytes.into();
+    Server::start(move |_| Answer::Bytes(bytes.clone()))
+}
+
+#[test]
+fn every_oauth_error_of_the_reference_is_a_refusal_named_with_its_description() {
+    for error in [
+        "authorization_pending",
+        "bad_verification_code",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "Basic auth required",
+        "Malformed Authorization header",
+        "an_error_of_tomorrow",
+    ] {
+        for status in [400, 401] {
+            let body = json!({"error": error, "error_description": "Код <истёк>: why, exactly"});
+            let server = answers(status, body.to_string());
+            let ended = fails(error, &server, &[], 5, error);
+            let line = ended.error_line(error, &server.origin, 5);
+            assert!(line.contains("Код <истёк>: why, exactly"), "{line}");
+            let server = answers(status, json!({ "error": error }).to_string());
+            fails(error, &server, &["-q"], 5, error);
+        }
+    }
+}
+
+#[test]
+fn a_description_that_is_no_text_is_none() {
+    for description in ["null", "\"\"", "7", "[\"a\"]"] {
+        let body = format!(r#"{{"error": "invalid_grant", "error_description": {description}}}"#);
+        fails(&body, &answers(400, &*body), &[], 5, "invalid_grant");
+    }
+}
+
+#[test]
+fn a_server_that_is_out_of_order_or_out_of_patience_is_not_reached_whatever_it_says() {
+    let oauth = r#"{"error": "invalid_grant", "error_description": "Code has expired"}"#;
+    for (status, body) in [
+        (500, "<html><h1>Internal Server Error</h1></html>"),
+        (502, oauth),
+        (503, ""),
+        (503, SUCCESS),
+        (429, ""),
+        (429, oauth),
+        (429, SUCCESS),
+    ] {
+        let said = status.to_string();
+        fails(body, &answers(status, body), &["-v"], 6, &said);
+    }
+}
+
+#[test]
+fn what_is_no_oauth_answer_is_not_a_refusal() {
+    for status in [200, 400, 401, 403, 404] {
+        for body in [
+            "",
+            "<html>T0kenText</html>",
+            r#"{"access_token": "y0_T0kenText""#,
+            r#"{"error": "invalid_gra"#,
+            r#"{"access_token": "y0_T0kenText"} {"access_token": "y0_T0kenText"}"#,
+            r#"["y0_T0kenText"]"#,
+            "access_token=y0_T0kenText&token_type=bearer",
+            "{}",
+            r#"{"error": null}"#,
+            r#"{"error": ""}"#,
+        ] {
+            fails(body, &answers(status, body), &[], 6, "answered with");
+        }
+    }
+    let not_utf8 = &b"{\"access_token\": \"y0_\xff\"}"[..];
+    fails("not UTF-8", &answers(200, not_utf8), &[], 6, "not JSON");
+    let deep = "[".repeat(100_000);
+    fails("deep", &answers(200, deep), &[], 6, "not JSON");
+    fails("400", &answers(400, SUCCESS), &[], 6, "400");
+}
+
+#[test]
+fn a_token_that_cannot_be_used_is_no_token() {
+    for token in [
+        r#""y0_T0kenText\nexport EVIL=1""#,
+        r#""y0_T0kenText\r\nX-Evil: 1""#,
+        r#""y0_T0kenText\n""#,
+        r#"" y0_T0kenText""#,
+        r#""y0_T0kenText with spaces""#,
+        r#""y0_T0kenText\"""#,
+        r#""y0_T0kenText'$(id)`id`""#,
+        r#""y0_T0kenText\u0000""#,
+        r#""y0_T0kenText\u001b[2J""#,
+        r#""y0_T0kenTextö""#,
+        r#"["y0_T0kenText"]"#,
+        r#"{"token": "y0_T0kenText"}"#,
+        "\"\"",
+        "null",
+        "7",
+    ] {
+        let body = format!(r#"{{"access_token": {token}, "token_type": "bearer"}}"#);
+        fails(&body, &answers(200, &*body), &[], 6, "access token");
+    }
+    let none = r#"{"token_type": "bearer", "token": "y0_T0kenText"}"#;
+    fails("none", &answers(200, none), &[], 6, "access token");
+}
+
+/// A successful answer of this many bytes.
+fn padded(bytes: usize) -> String {
+    " ".repeat(bytes - 32) + r#"{"access_token": "y0_T0kenText"}"#
+}
+
+#[test]
+fn an_answer_over_1_mib_is_not_taken_however_it_comes() {
+    let body = padded((1 << 20) + 1);
+    fails("length", &answers(200, body.clone()), &[], 6, "1 MiB");
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+    let unbounded = format!("{head}\r\n{}", padded(8 << 20));
+    fails("no length", &sends(unbounded), &[], 6, "1 MiB");
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+    fails("chunked", &sends(chunked), &[], 6, "1 MiB");
+    fails("an error", &answers(500, body), &[], 6, "");
+}
+
+#[test]
+fn an_answer_of_1_mib_is_taken() {
+    let server = answers(200, padded(1 << 20));
+    let ended = log_in(&Home::new(), &server.origin, &[]);
+    assert_eq!(ended.done.stdout, "y0_T0kenText\n", "{:#?}", ended.done);
+}
+
+#[test]
+fn a_redirect_of_the_exchange_is_not_followed_anywhere() {
+    let target = Server::json(200, SUCCESS).idle();
+    for status in [301, 302, 303, 307, 308] {
+        for base in [&target.origin, ""] {
+            let headers = format!("Location: {base}/token?moved\r\n");
+            let server = Server::start(move |_| http(status, &headers, SUCCESS.as_bytes()));
+            fails("redirect", &server, &["-v"], 6, &status.to_string());
+        }
+    }
+    assert!(target.requests().is_empty(), "{:#?}", target.requests());
+}
+
+#[test]
+fn a_server_that_hangs_up_or_speaks_no_http_was_not_reached() {
+    let length = SUCCESS.len();
+    for bytes in [
+        String::new(),
+        "HTTP/1.1 20".into(),
+        "HTTP/1.1 200 OK\r\nContent-Type: appl".into(),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{SUCCESS}"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{SUCCESS}\r\n"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{SUCCESS}\r\n"),
+        "SSH-2.0-OpenSSH_9.9\r\n".into(),
+        SUCCESS.into(),
+    ] {
+        fails(&bytes, &sends(bytes.clone()), &["-v"], 6, "");
+    }
+    let server = Server::start(|_| Answer::HangUp);
+    fails("a hang-up", &server, &[], 6, "hung up");
+}
+
+#[test]
+fn a_connection_that_is_refused_is_tried_again_and_then_told() {
+    // Nobody listens there, and no other test can.
+    let origin = "http://127.0.0.1:1";
+    let ended = log_in(&Home::new(), origin, &["-v"]);
+    ended.error_line("refused", origin, 6);
+    ended.hides("refused", &FRAGMENTS);
+    let done = ended.done;
+    assert!(done.stderr.contains("no connection to"), "{done:#?}");
+}
+
+#[test]
+fn a_silent_server_is_given_up_after_30_seconds() {
+    let server = Server::start(|_| Answer::Silence);
+    fails("silence", &server, &[], 6, "30 s");
+}
+
+#[test]
+fn a_description_can_neither_move_the_cursor_nor_forge_a_line() {
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\n\tyandex-token: done\u{0}\u{9b}31m\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}end";
+    let harmless = |c: &char| (' '..='~').contains(c) || *c == '\n';
+    let odd: Vec<char> = evil.chars().filter(|c| !harmless(c)).collect();
+    for body in [
+        json!({"error": "invalid_grant", "error_description": evil}),
+        json!({"error": evil, "error_description": "end"}),
+    ] {
+        for options in [&[][..], &["-v"]] {
+            let server = answers(400, body.to_string());
+            let ended = fails("evil", &server, options, 5, "end");
+            for text in [&ended.done.stderr, &ended.page.body] {
+                assert_eq!(text.find(&odd[..]), None, "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_megabyte_of_description_is_cut_short() {
+    let long = "long ".repeat(200_000);
+    for body in [
+        json!({"error": "invalid_grant", "error_description": long}),
+        json!({"error": long, "error_description": long.get(..1000)}),
+    ] {
+        let server = answers(400, body.to_string());
+        let ended = fails("long", &server, &[], 5, "long long");
+        assert!(ended.done.stderr.len() < 2000, "{:#?}", ended.done);
+        assert!(ended.page.body.len() < 20_000);
+    }
+}
+
+/// Answers that give back what a request held, where the `@` is; `%` ends
+/// a line.
+const ECHOES: [(i32, &str); 11] = [
+    (5, r#"400 Bad%%{"error": "@"}"#),
+    (5, r#"401 Bad%%{"error": "e", "error_description": "<@!"}"#),
+    (6, r#"200 OK%%{"access_token": " @"}"#),
+    (6, "200 OK%%@"),
+    (6, "500 Bad%%<p>@</p>"),
+    (6, "302 Found%Location: /?@%%"),
+    (6, "500 @%%"),
+    (6, "@%%"),
+    (6, "200 OK%@%%"),
+    (6, "200 OK%Content-Length: @%%"),
+    (6, "200 OK%Transfer-Encoding: chunked%%@%"),
+];
+
+fn secrets_of(request: &Request) -> [String; 3] {
+    ["code", "code_verifier", "client_secret"].map(|name| request.field(name).unwrap())
+}
+
+#[track_caller]
+fn nothing_comes_back(echo: fn(&Request) -> String) {
+    for (code, answer) in ECHOES {
+        for options in [&[][..], &["-v"]] {
+            let server = Server::start(move |request| {
+                let answer = answer.replace('%', "\r\n").replace('@', &echo(request));
+                Answer::Bytes(format!("HTTP/1.1 {answer}").into_bytes())
+            });
+            fails(answer, &server, options, code, "");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_gives_the_secrets_back_does_not_make_us_show_them() {
+    nothing_comes_back(|request| secrets_of(request).join(" "));
+}
+
+#[test]
+fn a_server_that_gives_the_form_back_does_not_make_us_show_the_secrets_in_it() {
+    nothing_comes_back(|request| request.body.clone());
+}
+
+#[test]
+fn a_secret_is_not_shown_in_part_where_a_long_description_is_cut() {
+    for (case, name) in [(0, "code"), (1, "verifier"), (2, "secret")] {
+        for padding in [1, 8] {
+            let server = Server::start(move |request| {
+                let text = "-".repeat(padding) + &secrets_of(request)[case].repeat(100);
+                let body = json!({"error": "invalid_grant", "error_description": text});
+                http(400, "", body.to_string().as_bytes())
+            });
+            let ended = fails(name, &server, &[], 5, "invalid_grant");
+            let secret = secrets_of(&server.exchange_of(&ended.url))[case].clone();
+            ended.hides(name, &[&secret[..6]]);
+        }
+    }
+}
+
+#[test]
+fn a_failed_login_leaves_the_saved_token_alone_and_nothing_beside_it() {
+    let saved = "{\"access_token\": \"kept\",\n  \"client_id\": \"app\", \"mine\": [1]}";
+    for (code, answer) in [
+        (5, "HTTP/1.1 400 Bad\r\n\r\n{\"error\": \"invalid_grant\"}"),
+        (6, "HTTP/1.1 500 Bad\r\n\r\n"),
+        (6, "HTTP/1.1 200 OK\r\n\r\n{\"access_token\": \"a b\"}"),
+        (6, ""),
+    ] {
+        let (home, server) = (Home::new(), sends(answer));
+        let log_in = |options: &[&str]| {
+            let ended = log_in(&home, &server.origin, options);
+            ended.error_line(answer, &server.origin, code);
+            home.files()
+        };
+        assert_eq!(log_in(&["--save"]), ["data/yandex-token/device-id"]);
+        let files = ["data/yandex-token/default.json", "mine.json"];
+        for file in files {
+            fs::write(home.path().join(file), saved).unwrap();
+        }
+        let left = [files[0], "data/yandex-token/device-id", files[1]];
+        assert_eq!(log_in(&["--save"]), left, "{answer}");
+        assert_eq!(log_in(&["--token-file", "mine.json"]), left, "{answer}");
+        assert_eq!(log_in(&["-o", "mine.json"]), left, "{answer}");
+        for file in files {
+            let now = fs::read_to_string(home.path().join(file)).unwrap();
+            assert_eq!(now, saved, "{answer}");
+        }
+    }
+}

@@ -1,1 +1,399 @@
+//! What the command line and the environment may not ask for: exit 2, one
+//! line that names it, one that says what to write, and no login begun. And
+//! which of an option and a variable is believed.
 
+use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
+use crate::support::browser::{address, answer, parameter};
+use crate::support::server::{Server, http};
+use crate::support::{Finished, Home, Running, run};
+
+const ANSWER: &str = r#"{"access_token": "t0ken"}"#;
+
+const CODE: &str = "c0de7654321";
+const SECRETS: [&str; 2] = ["YANDEX_CLIENT_SECRET", "YANDEX_CLIENT_SECRET_FILE"];
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// A login that is complete but for these; the options are written in a row.
+fn login(home: &Home, options: &str, variables: Variables) -> Command {
+    let mut command = home.command(&["login", "--no-browser"]);
+    command.env("YANDEX_CLIENT_ID", "app");
+    command.env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/");
+    command.args(options.split_whitespace());
+    command.envs(variables.iter().copied());
+    command
+}
+
+/// Runs such a login, which waits for nobody.
+fn begin(home: &Home, options: &str, variables: Variables) -> Finished {
+    let mut command = login(home, options, variables);
+    if !options.contains("--timeout") {
+        command.args(["--timeout", "0s"]);
+    }
+    run(command)
+}
+
+/// Checks that such a login is refused at once, and all that it says.
+#[track_caller]
+fn refuses(options: &str, variables: Variables, says: &[&str]) -> Finished {
+    let home = Home::new();
+    let done = begin(&home, options, variables);
+    let case = format!("{options} {variables:?} {done:#?}");
+    assert_eq!((done.code, &*done.stdout), (Some(2), ""), "{case}");
+    let lines: Vec<_> = done.stderr.lines().collect();
+    assert!((1..=2).contains(&lines.len()), "{case}");
+    let error = lines[0].strip_prefix("yandex-token: ").expect(&case);
+    assert!(error.contains(": "), "{case}");
+    for word in says {
+        assert!(done.stderr.contains(word), "{word:?} is not said: {case}");
+    }
+    assert_eq!(home.files(), [""; 0], "{case}");
+    done
+}
+
+/// Checks that such a login begins, and returns the authorize URL.
+#[track_caller]
+fn begins(home: &Home, options: &str, variables: Variables) -> String {
+    let done = begin(home, options, variables);
+    assert_eq!(done.code, Some(4), "{options} {variables:?} {done:#?}");
+    let mut words = done.stderr.split_whitespace();
+    let url = words.find(|word| word.contains("/authorize?"));
+    url.expect("an authorize URL").to_owned()
+}
+
+/// Logs in at this server, to the end.
+#[track_caller]
+fn finishes(home: &Home, server: &Server, options: &str, variables: Variables) -> Finished {
+    let mut command = login(home, options, variables);
+    command.args(["--oauth-url", &server.origin]);
+    let mut running = Running::start(&mut command);
+    answer(&running.url(), &[("code", CODE)]);
+    let done = running.finish();
+    assert_eq!(done.code, Some(0), "{options} {variables:?} {done:#?}");
+    done
+}
+
+#[test]
+fn the_oauth_url_is_an_origin_and_plain_http_stays_on_this_machine() {
+    for (url, says) in [
+        ("http://oauth.yandex.ru", "https://"),
+        ("http://localhost.evil.example", "https://"),
+        ("https://oauth.example/token", "write https://oauth.example"),
+        ("https://oauth.example/?a=b", "write https://oauth.example"),
+        ("https://oauth.example/#a", "write https://oauth.example"),
+        ("https://me@oauth.example", "write https://oauth.example"),
+        ("https://:p@oauth.example:1", "https://oauth.example:1"),
+        ("oauth.yandex.ru", "not a URL"),
+        ("ftp://127.0.0.1", "https://"),
+    ] {
+        let option = format!("--oauth-url={url}");
+        refuses(&option, &[], &["--oauth-url", says]);
+        let variable = [("YANDEX_OAUTH_URL", url)];
+        refuses("", &variable, &["YANDEX_OAUTH_URL: ", says]);
+    }
+    refuses("--oauth-url=", &[], &["--oauth-url"]);
+}
+
+#[test]
+fn a_redirect_uri_that_this_login_could_not_serve_is_refused() {
+    for (uri, says) in [
+        ("https://site.example/get_token", "needs --listen"),
+        ("https://127.0.0.1:8443/", "needs --listen"),
+        ("http://site.example/get_token", "https://"),
+        ("http://127.0.0.1:8000/#there", "no fragment"),
+        ("https://site.example/#there", "no fragment"),
+        ("http://me@127.0.0.1:8000/", "no user"),
+        ("http://127.0.0.1:8000/?code=1", "code"),
+        ("127.0.0.1:8000", "URL"),
+        ("myapp://callback", "http://127.0.0.1:8000/"),
+    ] {
+        let option = format!("--redirect-uri={uri}");
+        refuses(&option, &[], &["--redirect-uri", says]);
+        let second = format!("--redirect-uri=http://127.0.0.1:0/ {option}");
+        refuses(&second, &[], &["--redirect-uri", says]);
+        refuses("", &[("YANDEX_REDIRECT_URI", uri)], &[says]);
+    }
+    let listen = "--redirect-uri=http://site.example/ --listen=127.0.0.1:0";
+    refuses(listen, &[], &["--redirect-uri", "https://"]);
+    refuses("--listen=8000", &[], &["--listen <ADDR:PORT>"]);
+    refuses("--redirect-uri=", &[], &["--redirect-uri"]);
+}
+
+#[test]
+fn without_a_client_id_the_way_to_give_one_is_shown() {
+    let says = ["--client-id ID", "YANDEX_CLIENT_ID", "login --sandbox"];
+    refuses("", &[("YANDEX_CLIENT_ID", "")], &says);
+    refuses("--client-id=", &[], &["--client-id"]);
+    for bad in ["a b", "ид", "a\nb"] {
+        refuses("", &[("YANDEX_CLIENT_ID", bad)], &["YANDEX_CLIENT_ID: "]);
+    }
+}
+
+#[test]
+fn a_profile_is_a_name_and_never_a_path() {
+    let instead = "--token-file FILE";
+    refuses("--profile=", &[], &["--profile", instead]);
+    for name in "a/b /etc/passwd .. . ../x a\\b .hidden".split(' ') {
+        let option = format!("--profile={name}");
+        refuses(&option, &[], &["--profile", instead]);
+        let variable = [("YANDEX_TOKEN_PROFILE", name)];
+        refuses("--save", &variable, &["YANDEX_TOKEN_PROFILE: ", instead]);
+    }
+}
+
+#[test]
+fn a_format_or_duration_that_is_none_is_answered_with_those_there_are() {
+    for bad in ["jsn", "JSON", "", "token,env"] {
+        let says = ["--format", "token, json, env, header, bearer"];
+        refuses(&format!("--format={bad}"), &[], &says);
+    }
+    let bad = "5 m 0 1.5h 1,5h -1s +1s 5ms 5M 5min 1h30m 0x5s ٥m inf";
+    let huge = "99999999999999999999d 18446744073709551615s 307445734561825861m";
+    for bad in bad.split(' ').chain(huge.split(' ')).chain([""]) {
+        let says = ["--timeout", "a whole number with s, m, h or d"];
+        refuses(&format!("--timeout={bad}"), &[], &says);
+    }
+}
+
+#[test]
+fn options_that_contradict_each_other_are_both_named() {
+    for (one, other) in [
+        ("--profile=a", "--token-file=b"),
+        ("--save", "--output=x"),
+        ("--save", "--format=token"),
+        ("--profile=a", "--output=x"),
+        ("--profile=a", "--format=json"),
+        ("--token-file=a", "--output=x"),
+        ("--token-file=a", "--format=json"),
+        ("--sandbox", "--save"),
+        ("--sandbox", "--profile=a"),
+        ("--sandbox", "--token-file=a"),
+        ("--sandbox", "--oauth-url=https://oauth.example"),
+    ] {
+        let [a, b] = [one, other].map(|option| option.split('=').next().unwrap());
+        let says = [a, b, "cannot be used with"];
+        refuses(&format!("{one} {other}"), &[], &says);
+        refuses(&format!("{other} {one}"), &[], &says);
+    }
+    let two = "--redirect-uri=http://127.0.0.1:0/ --redirect-uri=http://localhost:0/";
+    let listen = format!("{two} --listen=127.0.0.1:0");
+    refuses(&listen, &[], &["--listen", "one --redirect-uri"]);
+    refuses("-o=x --save", &[], &["--output", "--save"]);
+}
+
+#[test]
+fn both_secret_variables_are_a_contradiction_that_shows_neither() {
+    let [secret, file] = SECRETS;
+    let both = [(secret, "s3cr3t"), (file, "elsewhere")];
+    refuses("-v", &both, &["YANDEX_CLIENT_SECRET and", file, "unset"]).hides(&["s3cr3t"]);
+    let home = Home::new();
+    begins(&home, "", &[(secret, "s3cr3t"), (file, "")]);
+    fs::write(home.path().join("elsewhere"), "other\n").unwrap();
+    begins(&home, "", &[(secret, ""), (file, "elsewhere")]);
+}
+
+#[test]
+fn what_is_not_known_is_answered_with_what_is_like_it() {
+    for (unknown, like) in [
+        ("--client-idd", "'--client-id'"),
+        ("--no-brwser", "'--no-browser'"),
+        ("--profil=x", "'--profile'"),
+        ("--client-secret s3cr3t", "'--client-secret-file'"),
+        ("extra", "--help"),
+    ] {
+        let name = unknown.split(['=', ' ']).next().unwrap();
+        refuses(unknown, &[], &[&format!("'{name}'"), like]).hides(&["s3cr3t"]);
+    }
+    let done = run(Home::new().command(&["logn"]));
+    done.fails(2, "'login'");
+    assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let home = Home::new();
+    let places = ["YANDEX_TOKEN_PROFILE", "YANDEX_TOKEN_FILE"];
+    let names = ["YANDEX_OAUTH_URL"].into_iter().chain(places);
+    let names = names.chain(SECRETS).chain(PROXIES);
+    let empty: Vec<_> = names.map(|name| (name, "")).collect();
+    let url = begins(&home, "", &empty);
+    assert!(url.starts_with("https://oauth.yandex.com/"), "{url}");
+    finishes(&home, &Server::json(200, ANSWER), "--save", &empty);
+    let saved = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
+    assert_eq!(home.files(), saved);
+    // Whoever has the default's port, it is the one that is meant.
+    let done = begin(&home, "", &[("YANDEX_REDIRECT_URI", "")]);
+    assert!(done.stderr.contains("127.0.0.1:8000"), "{done:#?}");
+}
+
+#[test]
+fn an_option_beats_its_variable() {
+    let home = Home::new();
+    let options = "--client-id=mine --oauth-url=https://mine.example \
+                   --redirect-uri=http://localhost:0/mine";
+    let theirs = [
+        ("YANDEX_CLIENT_ID", "not mine"),
+        ("YANDEX_OAUTH_URL", "http://theirs.example"),
+        ("YANDEX_REDIRECT_URI", "http://theirs.example/"),
+    ];
+    let url = begins(&home, options, &theirs);
+    assert!(url.starts_with("https://mine.example/"), "{url}");
+    assert_eq!(parameter(&url, "client_id").as_deref(), Some("mine"));
+    let uri = parameter(&url, "redirect_uri").unwrap();
+    assert!(uri.ends_with("/mine"), "{uri}");
+    fs::write(home.path().join("mine"), "mine\n").unwrap();
+    let option = "--client-secret-file=mine";
+    for name in SECRETS {
+        let server = Server::json(200, ANSWER);
+        finishes(&home, &server, option, &[(name, "theirs")]);
+        let sent = server.requests()[0].field("client_secret");
+        assert_eq!(sent.as_deref(), Some("mine"), "{name}");
+    }
+}
+
+#[test]
+fn an_option_for_the_place_beats_the_variables_for_both() {
+    let profile = ("YANDEX_TOKEN_PROFILE", "theirs");
+    let file = ("YANDEX_TOKEN_FILE", "theirs.json");
+    let path = ("YANDEX_TOKEN_PROFILE", "../theirs");
+    let [mine, theirs] = ["mine", "theirs"].map(|name| format!("data/yandex-token/{name}.json"));
+    for (options, variables, saved) in [
+        ("--profile=mine", &[profile, file][..], &*mine),
+        ("--profile=mine", &[file], &mine),
+        ("--profile=mine", &[path], &mine),
+        ("--profile=mine --save", &[file], &mine),
+        ("--token-file=mine.json", &[profile, file], "mine.json"),
+        ("--token-file=mine.json", &[profile], "mine.json"),
+        ("--token-file=mine.json", &[path], "mine.json"),
+        ("--save", &[profile], &theirs),
+        ("--save", &[file], "theirs.json"),
+        // A variable names a place, and does not ask to save there.
+        ("", &[profile], ""),
+        ("", &[file], ""),
+    ] {
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        let done = finishes(&home, &server, options, variables);
+        let mut files = home.files();
+        files.retain(|file| !file.ends_with("/device-id"));
+        let printed = if saved.is_empty() { "t0ken\n" } else { "" };
+        let left = (&*done.stdout, &*files.join(" "));
+        assert_eq!(left, (printed, saved), "{options} {variables:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_refused_and_its_password_is_not_shown() {
+    for value in [
+        "socks5://user:pa55w0rd@proxy.example",
+        "ftp://user:pa55w0rd@proxy.example",
+        "http://us er:pa55w0rd@proxy.example",
+        "http://user:pa55w0rd@[::1",
+        "http://user:pa55w0rd@",
+        "://",
+    ] {
+        for name in PROXIES {
+            let says = [name, "write http://HOST:PORT"];
+            refuses("-v", &[(name, value)], &says).hides(&["pa55w0rd"]);
+        }
+    }
+}
+
+#[test]
+fn a_proxys_port_that_is_none_is_refused_and_not_replaced() {
+    for value in [
+        "http://proxy.example:99999",
+        "http://user:pa55w0rd@proxy.example:port",
+        "http://user:pa55w0rd#1@proxy.example:3128",
+    ] {
+        let variable = [("HTTPS_PROXY", value)];
+        refuses("-v", &variable, &["HTTPS_PROXY"]).hides(&["pa55w0rd"]);
+    }
+}
+
+/// Logs in at an https server on this machine, under this name, which hangs up
+/// after the first byte of the TLS handshake. Whether it was called.
+#[track_caller]
+fn calls_directly(host: &str, variables: Variables) -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let origin = format!("https://{host}:{port}");
+    let option = format!("-v --oauth-url={origin}");
+    let home = Home::new();
+    let mut running = Running::start(&mut login(&home, &option, variables));
+    let url = running.url();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0];
+        stream.read_exact(&mut first).is_ok_and(|()| first == [22])
+    });
+    answer(&url, &[("code", CODE)]);
+    let done = running.finish();
+    done.fails(6, &origin).hides(&["pa55w0rd", CODE]);
+    // It has ended: who has not called yet never will, and the wait ends too.
+    let _ = TcpStream::connect(address(&origin));
+    server.join().unwrap()
+}
+
+#[test]
+fn loopback_and_what_no_proxy_names_are_called_directly_and_the_rest_is_not() {
+    let proxy = Server::start(|request| http(407, "", request.head.as_bytes()));
+    let url = proxy.origin.replace("http://", "http://user:pa55w0rd@");
+    for value in [&url, "socks5://proxy.example"] {
+        let names = ["HTTP_PROXY", "http_proxy"].into_iter().chain(PROXIES);
+        let all: Vec<_> = names.map(|name| (name, value)).collect();
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        assert_eq!(finishes(&home, &server, "", &all).stdout, "t0ken\n");
+        assert!(calls_directly("127.0.0.1", &all));
+        assert!(calls_directly("localhost", &all));
+        for list in ["oauth.yandex.com", "a.example, .yandex.com", "*"] {
+            begins(&home, "", &[&all[..], &[("NO_PROXY", list)]].concat());
+        }
+    }
+    let other = [("NO_PROXY", "yandex.ru"), ("ALL_PROXY", "socks5://p")];
+    refuses("", &other, &["ALL_PROXY"]);
+    assert_eq!(proxy.requests().len(), 0);
+    // No loopback address, and this machine all the same.
+    if cfg!(unix) {
+        let through = ("HTTPS_PROXY", &*url);
+        let around = ("NO_PROXY", "0.0.0.0");
+        assert!(!calls_directly("0.0.0.0", &[through]));
+        assert!(calls_directly("0.0.0.0", &[through, around]));
+        let requests = proxy.requests();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].head.starts_with("CONNECT 0.0.0.0:"));
+        assert!(!format!("{requests:?}").contains(CODE));
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let version = concat!("yandex-token ", env!("CARGO_PKG_VERSION"), "\n");
+    for (arguments, says) in [
+        ("--help", "Usage: yandex-token"),
+        ("help", "sandbox"),
+        ("login --help", "--redirect-uri <URI>"),
+        ("help login", "--client-id <ID>"),
+        ("sandbox --help", "--consent <ANSWER>"),
+        ("--version", version),
+        ("-V", version),
+    ] {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        let done = run(Home::new().command(&arguments));
+        assert_eq!((done.code, &*done.stderr), (Some(0), ""), "{done:#?}");
+        assert!(done.stdout.contains(says), "{done:#?}");
+    }
+}
+
+#[test]
+fn no_arguments_are_answered_with_the_help_on_standard_error() {
+    let done = run(Home::new().command(&[]));
+    assert_eq!((done.code, &*done.stdout), (Some(2), ""), "{done:#?}");
+    for says in ["Usage: yandex-token", "login --sandbox", "Exit status"] {
+        assert!(done.stderr.contains(says), "{says}: {done:#?}");
+    }
+}
