@@ -66,8 +66,12 @@ Examples:
   TOKEN=$(yandex-token login --client-id ID)
       in a script that a person attends
 
-The application must have the Redirect URI registered, to the letter, as one
-of its own: that is possible for applications \"for user login\".";
+  yandex-token login --device --client-id ID --profile direct
+      on a server, or with an application \"for API access\"
+
+An application \"for user login\" has Redirect URIs of its own: register the one
+that is printed, to the letter. One \"for API access\" (Direct, Metrica) can't:
+--device and --paste are for it.";
 
 /// Get a token, through the browser
 ///
@@ -82,6 +86,22 @@ pub struct Login {
 
     #[command(flatten)]
     pub location: Location,
+
+    /// The device grant: enter a code on any device that has a browser.
+    /// Needs no Redirect URI of your own
+    #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen"],
+        help_heading = "Without a browser here", verbatim_doc_comment)]
+    pub device: bool,
+
+    /// Copy the code by hand from Yandex's page, or the address that the
+    /// browser ends up at. Needs no Redirect URI of your own
+    #[arg(
+        long,
+        conflicts_with = "listen",
+        help_heading = "Without a browser here",
+        verbatim_doc_comment
+    )]
+    pub paste: bool,
 
     /// A Redirect URI of the application, to the letter. Repeatable: the
     /// first one whose port is free is used; port 0 takes any free port, for

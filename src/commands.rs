@@ -1,6 +1,7 @@
 //! One command each, and what they share: options with the variables behind
 //! them, and usage errors in the form that every error has.
 
+mod application;
 mod destination;
 mod exec;
 mod login;
@@ -12,17 +13,12 @@ mod status;
 mod token;
 
 use std::env;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::process::{self, ExitCode, ExitStatus};
 
-use clap::error::ErrorKind;
-use secrecy::SecretString;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{self, Command};
 use crate::error::Error;
-use crate::oauth::Server;
 use crate::output;
 use crate::store::Location;
 
@@ -57,6 +53,24 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {}
     }
+    let failed = bad_value(error).unwrap_or_else(|| bad_usage(&text));
+    output::error(&failed);
+    ExitCode::from(failed.exit_code())
+}
+
+/// A value that its own parser refused. It is not repeated: it may be a URL
+/// with a password in it, or a screenful.
+fn bad_value(error: &clap::Error) -> Option<Error> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let why =
+        std::error::Error::source(error).filter(|_| error.kind() == ErrorKind::ValueValidation);
+    why.map(|why| Error::usage(option, why))
+}
+
+/// clap's own finding: its first paragraph, and then its tips.
+fn bad_usage(text: &str) -> Error {
     let mut paragraphs = text.trim().split("\n\n").map(|paragraph| {
         let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
         lines.join(" ")
@@ -67,9 +81,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         .filter_map(|line| Some(line.strip_prefix("tip: ")?.to_owned()))
         .chain(["`--help` lists what there is.".to_owned()])
         .collect();
-    let failed = Error::usage("usage", why).hint(tips.join(". "));
-    output::error(&failed);
-    ExitCode::from(failed.exit_code())
+    Error::usage("usage", why).hint(tips.join(". "))
 }
 
 /// A variable's value. An empty one counts as unset.
@@ -99,10 +111,6 @@ fn option_or_variable<T>(
     }
 }
 
-fn server(option: Option<Server>) -> Result<Option<Server>, Error> {
-    option_or_variable(option, "YANDEX_OAUTH_URL", Server::parse)
-}
-
 /// The saved token that the options name, or else the variables, or else the
 /// default one.
 fn location(options: cli::Location) -> Result<Location, Error> {
@@ -117,65 +125,11 @@ fn named_location(options: cli::Location) -> Result<Option<Location>, Error> {
     if let Some(path) = options.token_file {
         return Ok(Some(Location::File(path)));
     }
+    if let Some(path) = env::var_os("YANDEX_TOKEN_FILE").filter(|path| !path.is_empty()) {
+        return Ok(Some(Location::File(path.into())));
+    }
     let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::values::profile)?;
-    let file = env::var_os("YANDEX_TOKEN_FILE").filter(|path| !path.is_empty());
-    match (profile, file) {
-        (Some(_), Some(_)) => Err(Error::usage(
-            "YANDEX_TOKEN_PROFILE and YANDEX_TOKEN_FILE",
-            "they contradict each other: set one, or name the place with an option",
-        )),
-        (profile, file) => Ok(profile
-            .map(Location::Profile)
-            .or_else(|| file.map(|path| Location::File(path.into())))),
-    }
-}
-
-/// The application password, or None for a public client.
-fn client_secret(option: Option<&Path>) -> Result<Option<SecretString>, Error> {
-    if let Some(path) = option {
-        return read_secret(path).map(Some);
-    }
-    let file = env::var_os("YANDEX_CLIENT_SECRET_FILE").filter(|path| !path.is_empty());
-    let secret = variable("YANDEX_CLIENT_SECRET")?.map(SecretString::from);
-    match (file, secret) {
-        (Some(_), Some(_)) => Err(Error::usage(
-            "YANDEX_CLIENT_SECRET and YANDEX_CLIENT_SECRET_FILE",
-            "both are set: unset one of them",
-        )),
-        (Some(path), None) => read_secret(Path::new(&path)).map(Some),
-        (None, secret) => Ok(secret),
-    }
-}
-
-/// A secret is one line of a file, or of standard input for `-`.
-fn read_secret(path: &Path) -> Result<SecretString, Error> {
-    const MOST: u64 = 4096;
-    let stdin = path.as_os_str() == "-";
-    let what = match stdin {
-        true => "reading the application password from standard input".to_owned(),
-        false => format!("reading the application password from {}", path.display()),
-    };
-    let mut text = String::new();
-    let read = if stdin {
-        std::io::stdin()
-            .lock()
-            .take(MOST + 1)
-            .read_to_string(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
-    };
-    read.map_err(|error| Error::local(&what, error))?;
-    let secret = text.trim();
-    let why = if secret.is_empty() {
-        "nothing is in it"
-    } else if text.len() as u64 > MOST {
-        "more than 4096 bytes: that is no password"
-    } else if secret.contains(char::is_control) {
-        "more than one line: that is no password"
-    } else {
-        return Ok(secret.to_owned().into());
-    };
-    Err(Error::local(&what, why))
+    Ok(profile.map(Location::Profile))
 }
 
 /// 127 for a program that isn't there, 126 for one that can't be run: what a

@@ -21,6 +21,8 @@ pub struct Error {
 /// What a script can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Anything that is none of the others.
+    Other,
     /// The command line or the environment asks for something that can't be.
     Usage,
     /// The user refused the access.
@@ -68,7 +70,7 @@ impl Error {
     /// The process's exit status.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::ClosedPipe => 1,
+            Kind::Other | Kind::ClosedPipe => 1,
             Kind::Usage => 2,
             Kind::Denied => 3,
             Kind::TimedOut => 4,

@@ -2,6 +2,8 @@
 //! store: what becomes of the token is the command's business.
 
 pub mod browser;
+pub mod device;
 pub mod loopback;
 pub mod page;
+pub mod paste;
 pub mod redirect_uri;

@@ -3,7 +3,7 @@
 //! whatever could move the cursor or turn the text around made harmless.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::{Error, Kind};
@@ -50,6 +50,14 @@ pub fn warn(line: &str) {
 pub fn step(line: &str) {
     if at_least(Level::Verbose) {
         to_stderr(&format!("yandex-token: {line}"));
+    }
+}
+
+/// A text that the next one replaces, at a terminal; an empty one clears it.
+pub fn transient(text: &str) {
+    let mut stderr = std::io::stderr();
+    if at_least(Level::Normal) && stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{}", harmless(text));
     }
 }
 

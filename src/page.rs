@@ -164,7 +164,10 @@ button { flex: 1 1 8rem; min-height: 2.75rem; padding: .5rem 1rem; font: inherit
   font-weight: 600; color: var(--ink); background: transparent;
   border: 1px solid var(--soft); border-radius: .5rem; cursor: pointer; }
 button.main { color: var(--card); background: var(--press); border-color: var(--press); }
-button:focus-visible { outline: 3px solid var(--press); outline-offset: 2px; }
+label, input { flex: 1 1 100%; } input { min-height: 2.75rem; padding: .5rem .75rem;
+  font: 1.2rem ui-monospace, Consolas, 'DejaVu Sans Mono', monospace; color: var(--ink);
+  background: transparent; border: 1px solid var(--soft); border-radius: .5rem; }
+button:focus-visible, input:focus-visible { outline: 3px solid var(--press); outline-offset: 2px; }
 ";
 
 #[cfg(test)]

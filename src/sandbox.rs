@@ -5,6 +5,7 @@
 //! mistake. Its state is in memory and gone with the process.
 
 mod authorize;
+mod device;
 mod http;
 mod state;
 mod token;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::gate::{Gate, Policy};
 use crate::random;
 use state::State;
+use user::User;
 
 /// Bytes of a form; what OAuth needs is far below.
 const MAX_BODY: usize = 64 << 10;
@@ -107,12 +109,9 @@ impl Sandbox {
         &self.client_secret
     }
 
-    /// Answers the authorization request as a user who allows it would, from
-    /// a thread of its own.
-    pub fn play_user(&self, url: &str) {
-        lock(&self.state).consent = Consent::Allow;
-        let url = url.to_owned();
-        thread::spawn(move || user::follow(&url));
+    /// Somebody who allows whatever is asked, for want of a browser.
+    pub fn user(&self) -> User {
+        User(Arc::clone(&self.state))
     }
 }
 
@@ -130,7 +129,14 @@ fn answer(request: Request, state: &mut State) {
         ("/token", "POST") => token::answer(request, state),
         ("/revoke_token", "POST") => token::revoke(request, state),
         ("/info", "GET") => token::info(request, state),
-        ("/authorize" | "/verification_code" | "/token" | "/revoke_token" | "/info", _) => {
+        ("/device/code", "POST") => device::issue(request, state),
+        ("/device", "GET") => device::page(request),
+        ("/device", "POST") => device::enter(request, state),
+        (
+            "/authorize" | "/verification_code" | "/token" | "/revoke_token" | "/info" | "/device"
+            | "/device/code",
+            _,
+        ) => {
             http::page(
                 request,
                 405,

@@ -74,6 +74,14 @@ mod unix {
         }
     }
 
+    /// Lets this thread's reads from a terminal fail in the background, where
+    /// the terminal would otherwise stop the whole process.
+    pub fn never_stopped_for_reading() {
+        let mut reading = SigSet::empty();
+        reading.add(Signal::SIGTTIN);
+        let _ = reading.thread_block();
+    }
+
     /// Starts a program that must not inherit the blocked signals.
     pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
         let before = SigSet::thread_get_mask();
@@ -87,10 +95,13 @@ mod unix {
 }
 
 #[cfg(unix)]
-pub use unix::{Held, before_death, delivered};
+pub use unix::{Held, before_death, delivered, never_stopped_for_reading};
 
 #[cfg(not(unix))]
 pub fn before_death(_put_away: impl Fn() + Send + 'static) {}
+
+#[cfg(not(unix))]
+pub fn never_stopped_for_reading() {}
 
 #[cfg(not(unix))]
 pub fn delivered<T>(start: impl FnOnce() -> T) -> T {

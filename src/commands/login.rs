@@ -1,39 +1,31 @@
-//! `login`: gets a token through the loopback redirect, then prints or keeps it.
+//! `login`: gets a token from a person, through one of the flows, then prints
+//! or keeps it.
+
+mod announce;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use secrecy::{ExposeSecret, SecretString};
-
+use super::application::{Application, start_sandbox};
 use super::destination::Destination;
-use super::{client_secret, location, option_or_variable, server, variable};
+use super::{location, variable};
 use crate::cli;
-use crate::cli::values::client_id;
 use crate::error::{Error, Kind};
-use crate::flows::browser;
 use crate::flows::loopback::{Listener, Login};
 use crate::flows::page::Outcome;
 use crate::flows::redirect_uri::RedirectUri;
-use crate::oauth::Server;
+use crate::flows::{browser, device, paste};
 use crate::oauth::authorization::{AuthorizationRequest, Response, Wishes};
 use crate::oauth::client::Client;
-use crate::oauth::response::{OAuthError, refused};
+use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::store;
 use crate::store::token::StoredToken;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
-    let redirect_uris = redirect_uris(&options)?;
-    let place = &options.location;
-    let save = options.save || place.profile.is_some() || place.token_file.is_some();
-    if save && (options.result.output.is_some() || options.result.format.is_some()) {
-        return Err(Error::usage(
-            "--format and --output",
-            "a login that saves the token prints nothing",
-        )
-        .hint("Leave them out, or leave out --save, --profile and --token-file."));
-    }
+    let way = Way::of(&options)?;
+    let save = saves(&options)?;
     let location = location(options.location)?;
     let given = match options.sandbox {
         true => None,
@@ -64,183 +56,258 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     };
     let application = match (given, &sandbox) {
         (Some(application), _) => application,
-        (None, Some(sandbox)) => Application::of(sandbox, &options.application)?,
-        (None, None) => return Err(no_client_id()),
+        (None, Some(sandbox)) => Application::of(sandbox, &options.application, options.device)?,
+        (None, None) => return Err(Error::usage("--sandbox", "it did not start")),
     };
-    let listener = Listener::bind(&redirect_uris, options.listen)?;
-    let redirect_uri = listener.redirect_uri().as_str().to_owned();
-    let request = AuthorizationRequest::new(
-        &application.server,
-        &application.client_id,
-        Some(&redirect_uri),
-        &wishes,
-    );
-    let client = Client::new(
-        application.server.clone(),
-        application.client_id.clone(),
-        application.client_secret,
-    )?;
-
-    let deadline = Instant::now() + options.timeout;
-    let login = listener.serve(request.state.clone())?;
-    announce(&request, &redirect_uri, save);
-    if options.no_browser {
-        match &sandbox {
-            Some(sandbox) => sandbox.play_user(request.url.as_str()),
-            None => output::say("Waiting for the redirect."),
-        }
-    } else {
-        browser::open(request.url.as_str(), login.no_browser());
-        output::say("Waiting for you to answer in the browser.");
+    let confidential = application.client_secret.is_some();
+    let job = Job {
+        client: Client::new(
+            application.server.clone(),
+            application.client_id.clone(),
+            application.client_secret.clone(),
+        )?,
+        application,
+        wishes,
+        destination,
+        sandbox,
+        no_browser: options.no_browser,
+        timeout: options.timeout,
+    };
+    match way {
+        Way::Loopback(uris) => job.by_loopback(Listener::bind(&uris, options.listen)?)?,
+        Way::Paste(uri) => job.by_paste(uri.as_ref())?,
+        Way::Device => job.by_device(confidential)?,
     }
-    let response = login
-        .wait(deadline, |why| match &sandbox {
-            Some(sandbox) => {
-                output::say(&format!("No browser ({why}): the sandbox plays the user."));
-                sandbox.play_user(request.url.as_str());
-            }
-            None => output::warn(&format!(
-                "no browser could be opened ({why}): open the URL above yourself"
-            )),
-        })
-        .map_err(|error| {
-            error.hint(format!(
-                "If the browser showed an error instead, register this Redirect URI, to the \
-             letter: {redirect_uri}"
-            ))
-        })?;
+    Ok(ExitCode::SUCCESS)
+}
 
-    let code = match response {
-        Response::Code(code) => code,
-        Response::Error { error, description } => {
-            return conclude(login, Err(denied(OAuthError { error, description })));
-        }
+/// Whether the token is kept instead of printed.
+///
+/// # Errors
+/// Options that want both.
+fn saves(options: &cli::Login) -> Result<bool, Error> {
+    let (place, result) = (&options.location, &options.result);
+    let first = |options: &[(bool, &'static str)]| {
+        let given = options.iter().find(|(given, _)| *given);
+        given.map(|(_, name)| *name)
     };
-    output::step("the code has come");
-    let token = client
-        .exchange_code(&code, &request.verifier, &redirect_uri)
-        .and_then(|answer| {
-            warn_of_missing_scopes(&wishes, answer.scope.as_deref());
-            let token = StoredToken::new(
-                answer,
-                application.client_id,
-                application.server.origin(),
-                wishes.device_id,
+    let saving = first(&[
+        (options.save, "--save"),
+        (place.profile.is_some(), "--profile"),
+        (place.token_file.is_some(), "--token-file"),
+    ]);
+    let printing = first(&[
+        (result.output.is_some(), "--output"),
+        (result.format.is_some(), "--format"),
+    ]);
+    match (saving, printing) {
+        (Some(saving), Some(printing)) => Err(Error::usage(
+            printing,
+            format!("it cannot be used with {saving}: a token that is saved is not printed"),
+        )
+        .hint("Leave one of them out; `yandex-token token` prints a saved token.")),
+        (saving, _) => Ok(saving.is_some()),
+    }
+}
+
+/// How the person's answer comes to us.
+enum Way {
+    Loopback(Vec<RedirectUri>),
+    /// With the Redirect URI to name, where one is given.
+    Paste(Option<RedirectUri>),
+    Device,
+}
+
+impl Way {
+    fn of(options: &cli::Login) -> Result<Way, Error> {
+        if options.device {
+            return Ok(Way::Device);
+        }
+        let mut uris = options.redirect_uri.clone();
+        if options.paste {
+            let stdin = |path: &std::path::PathBuf| path.as_os_str() == "-";
+            let secret_file = options.application.client_secret_file.clone();
+            let secret_file =
+                secret_file.or_else(|| Some(std::env::var_os("YANDEX_CLIENT_SECRET_FILE")?.into()));
+            if secret_file.as_ref().is_some_and(stdin) {
+                return Err(Error::usage("--paste", "standard input is for the code")
+                    .hint("Give the application password in a file or in YANDEX_CLIENT_SECRET."));
+            }
+            if uris.len() > 1 {
+                return Err(Error::usage(
+                    "--paste",
+                    "it goes with one --redirect-uri at most",
+                ));
+            }
+            return Ok(Way::Paste(uris.pop()));
+        }
+        let parse =
+            |text: &str, name| RedirectUri::parse(text).map_err(|why| Error::usage(name, why));
+        if uris.is_empty() && !options.sandbox {
+            let text = variable("YANDEX_REDIRECT_URI")?;
+            let text = text.as_deref().unwrap_or(RedirectUri::DEFAULT);
+            uris.push(parse(text, "YANDEX_REDIRECT_URI")?);
+        }
+        if uris.is_empty() {
+            uris.push(parse("http://127.0.0.1:0/", "--redirect-uri")?);
+        }
+        if let Some(public) = uris.iter().find(|uri| !uri.is_loopback()) {
+            let why = match options.listen {
+                None => "a public Redirect URI needs --listen, and a reverse proxy in front of it",
+                Some(_) => "a public Redirect URI behind a reverse proxy is not supported yet",
+            };
+            return Err(
+                Error::usage(format!("the Redirect URI {}", public.as_str()), why).hint(
+                    "Register a loopback one and give it: --redirect-uri http://127.0.0.1:8000/",
+                ),
             );
-            destination.put(&token)
-        });
-    conclude(login, token)
+        }
+        if options.listen.is_some() && uris.len() > 1 {
+            return Err(Error::usage(
+                "--listen",
+                "it goes with one --redirect-uri, not with several",
+            ));
+        }
+        Ok(Way::Loopback(uris))
+    }
+}
+
+/// A login with everything made sure of that can be, before a person is asked.
+struct Job {
+    application: Application,
+    client: Client,
+    wishes: Wishes,
+    destination: Destination,
+    sandbox: Option<Sandbox>,
+    no_browser: bool,
+    timeout: Duration,
+}
+
+impl Job {
+    fn request(&self, redirect_uri: Option<&str>) -> AuthorizationRequest {
+        let (server, id) = (&self.application.server, &self.application.client_id);
+        AuthorizationRequest::new(server, id, redirect_uri, &self.wishes)
+    }
+
+    fn by_loopback(self, listener: Listener) -> Result<(), Error> {
+        let redirect_uri = listener.redirect_uri().clone();
+        let request = self.request(Some(redirect_uri.as_str()));
+        let deadline = Instant::now() + self.timeout;
+        let login = listener.serve(request.state.clone())?;
+        announce::loopback(&request.url, &redirect_uri);
+        match (&self.sandbox, self.no_browser) {
+            (Some(sandbox), true) => sandbox.user().follow(request.url.clone()),
+            (_, true) => {}
+            (_, false) => browser::open(request.url.as_str(), login.no_browser()),
+        }
+        if self.sandbox.is_none() {
+            paste::listen(request.state.clone(), login.answer());
+        }
+        output::say("Waiting for your answer in the browser.");
+        let response = login
+            .wait(deadline, |why| match &self.sandbox {
+                Some(sandbox) => {
+                    output::say(&format!("No browser ({why}): the sandbox plays the user."));
+                    sandbox.user().follow(request.url.clone());
+                }
+                None => announce::no_browser(why, &redirect_uri),
+            })
+            .map_err(|error| {
+                error.hint(format!(
+                    "If the browser showed an error instead, register this Redirect URI, to the \
+                     letter: {}",
+                    redirect_uri.as_str()
+                ))
+            })?;
+        let result = self.finish(response, &request, Some(redirect_uri.as_str()));
+        conclude(login, &result);
+        result
+    }
+
+    fn by_paste(self, redirect_uri: Option<&RedirectUri>) -> Result<(), Error> {
+        let redirect_uri = redirect_uri.map(RedirectUri::as_str);
+        let request = self.request(redirect_uri);
+        let deadline = Instant::now() + self.timeout;
+        announce::paste(&request.url);
+        let response = match &self.sandbox {
+            Some(sandbox) if self.no_browser || !browser::is_possible() => {
+                output::say("The sandbox plays the user.");
+                let last = sandbox.user().answer(request.url.clone());
+                paste::parse(last.as_str(), &request.state)
+                    .map_err(|why| Error::new(Kind::Other, "pasting for the user", why))?
+            }
+            _ => {
+                if !self.no_browser {
+                    browser::open(request.url.as_str(), announce::open_yourself);
+                }
+                paste::read(&request.state, deadline)?
+            }
+        };
+        self.finish(response, &request, redirect_uri)
+    }
+
+    fn by_device(self, confidential: bool) -> Result<(), Error> {
+        if !confidential {
+            output::warn(
+                "no application password is given, and Yandex may want it once the code is \
+                 entered: YANDEX_CLIENT_SECRET or --client-secret-file",
+            );
+        }
+        let code = self.client.request_device_code(&self.wishes)?;
+        device::announce(&code, self.timeout.min(code.expires_in));
+        let page = code.verification_url.as_str();
+        let user = self.sandbox.as_ref().map(Sandbox::user);
+        let user_code = code.user_code.clone();
+        let no_browser = move |why: String| match user {
+            Some(user) => user.enter(&user_code),
+            None => output::step(&format!("no browser was opened: {why}")),
+        };
+        match self.no_browser {
+            true => no_browser("not wanted".into()),
+            false => browser::open(page, no_browser),
+        }
+        let poll = |limit| self.client.poll(&code, limit);
+        let answer = device::wait(&code, self.timeout, &device::Countdown, poll)?;
+        self.keep(answer)
+    }
+
+    /// Exchanges the code of a response, and prints or keeps the token.
+    fn finish(
+        self,
+        response: Response,
+        request: &AuthorizationRequest,
+        redirect_uri: Option<&str>,
+    ) -> Result<(), Error> {
+        let code = match response {
+            Response::Code(code) => code,
+            Response::Error { error, description } => {
+                return Err(denied(&OAuthError { error, description }));
+            }
+        };
+        output::step("the code has come");
+        let answer = self
+            .client
+            .exchange_code(&code, &request.verifier, redirect_uri)?;
+        self.keep(answer)
+    }
+
+    fn keep(self, answer: TokenResponse) -> Result<(), Error> {
+        warn_of_missing_scopes(&self.wishes, answer.scope.as_deref());
+        self.destination.put(&StoredToken::new(
+            answer,
+            self.application.client_id,
+            self.application.server.origin(),
+            self.wishes.device_id,
+        ))
+    }
 }
 
 /// Tells the browser what the terminal is about to say.
-fn conclude(login: Login, result: Result<(), Error>) -> Result<ExitCode, Error> {
-    login.conclude(match &result {
+fn conclude(login: Login, result: &Result<(), Error>) {
+    login.conclude(match result {
         Ok(()) => Outcome::Done,
         Err(error) => Outcome::Failed(error.clone()),
     });
-    result.map(|()| ExitCode::SUCCESS)
-}
-
-/// Which application asks, at which server.
-pub struct Application {
-    pub server: Server,
-    pub client_id: String,
-    pub client_secret: Option<SecretString>,
-}
-
-impl Application {
-    /// From options and variables alone.
-    pub fn given(options: &cli::Application) -> Result<Application, Error> {
-        Application::resolve(options, || None)
-    }
-
-    /// From options and variables, or else for the ID this.
-    fn resolve(
-        options: &cli::Application,
-        saved_id: impl FnOnce() -> Option<String>,
-    ) -> Result<Application, Error> {
-        let server = server(options.oauth_url.clone())?;
-        let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?
-            .or_else(saved_id);
-        Ok(Application {
-            server: server.unwrap_or_default(),
-            client_id: id.ok_or_else(no_client_id)?,
-            client_secret: client_secret(options.client_secret_file.as_deref())?,
-        })
-    }
-
-    /// The sandbox's own. It is a confidential client where a password is
-    /// given, like the one that is tried out with it.
-    fn of(sandbox: &Sandbox, options: &cli::Application) -> Result<Application, Error> {
-        let server = Server::parse(&sandbox.origin());
-        Ok(Application {
-            server: server.map_err(|why| Error::local("starting the sandbox", why))?,
-            client_id: sandbox.client_id().to_owned(),
-            client_secret: options
-                .client_secret_file
-                .is_some()
-                .then(|| sandbox.client_secret().to_owned().into()),
-        })
-    }
-}
-
-fn no_client_id() -> Error {
-    Error::usage("--client-id", "no application ID is given").hint(
-        "Write --client-id ID or set YANDEX_CLIENT_ID; the ID is on your application's page \
-         at https://oauth.yandex.com/. To try without one: yandex-token login --sandbox",
-    )
-}
-
-fn start_sandbox(options: &cli::Application) -> Result<Sandbox, Error> {
-    let secret = options
-        .client_secret_file
-        .as_deref()
-        .map(super::read_secret);
-    Sandbox::start(Options {
-        client_id: options.client_id.clone(),
-        client_secret: secret
-            .transpose()?
-            .map(|secret| secret.expose_secret().to_owned()),
-        ..Options::default()
-    })
-}
-
-/// The Redirect URIs to try, and a check of `--listen` against them.
-fn redirect_uris(options: &cli::Login) -> Result<Vec<RedirectUri>, Error> {
-    let parse =
-        |text: &str| RedirectUri::parse(text).map_err(|why| Error::usage("--redirect-uri", why));
-    let mut uris = options.redirect_uri.clone();
-    if uris.is_empty()
-        && !options.sandbox
-        && let Some(text) = variable("YANDEX_REDIRECT_URI")?
-    {
-        let uri = RedirectUri::parse(&text);
-        uris.push(uri.map_err(|why| Error::usage("YANDEX_REDIRECT_URI", why))?);
-    }
-    if uris.is_empty() {
-        uris.push(parse(if options.sandbox {
-            "http://127.0.0.1:0/"
-        } else {
-            RedirectUri::DEFAULT
-        })?);
-    }
-    if let Some(public) = uris.iter().find(|uri| !uri.is_loopback()) {
-        let why = match options.listen {
-            None => "a public Redirect URI needs --listen, and a reverse proxy in front of it",
-            Some(_) => "a public Redirect URI behind a reverse proxy is not supported yet",
-        };
-        return Err(
-            Error::usage(format!("--redirect-uri {}", public.as_str()), why)
-                .hint("Register and give a loopback one, such as http://127.0.0.1:8000/"),
-        );
-    }
-    if options.listen.is_some() && uris.len() > 1 {
-        return Err(Error::usage(
-            "--listen",
-            "it goes with one --redirect-uri, not with several",
-        ));
-    }
-    Ok(uris)
 }
 
 /// A saved token can be revoked only if a device was named when it was issued.
@@ -256,9 +323,7 @@ fn name_device(wishes: &mut Wishes) -> Result<(), Error> {
 
 fn host_name() -> Option<String> {
     #[cfg(unix)]
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
+    let name = nix::unistd::gethostname().ok()?.into_string().ok();
     #[cfg(not(unix))]
     let name = std::env::var("COMPUTERNAME").ok();
     name.filter(|name| !name.is_empty())
@@ -268,24 +333,9 @@ fn joined(scopes: Vec<String>) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
-fn announce(request: &AuthorizationRequest, redirect_uri: &str, save: bool) {
-    output::say("The application must have this Redirect URI registered, to the letter:");
-    output::say("");
-    output::say(&format!("    {redirect_uri}"));
-    output::say("");
-    output::say(if save {
-        "Log in here to have the token saved:"
-    } else {
-        "Log in here:"
-    });
-    output::say("");
-    output::act(&format!("    {}", request.url));
-    output::say("");
-}
-
 /// The error for a redirect that carries one.
-fn denied(refusal: OAuthError) -> Error {
-    let mut error = refused("logging in", &refusal);
+fn denied(refusal: &OAuthError) -> Error {
+    let mut error = refused("logging in", refusal);
     if refusal.error == "access_denied" {
         error.kind = Kind::Denied;
         error.why = format!("access was denied ({})", error.why);

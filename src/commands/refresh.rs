@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::application::Application;
 use super::destination::Destination;
-use super::login::Application;
 use super::saved::Saved;
 use super::{location, variable};
 use crate::cli::{self, Format};
@@ -34,7 +34,7 @@ pub fn run(options: cli::Refresh) -> Result<ExitCode, Error> {
 
 /// Nothing is read from or written to a saved token.
 fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<ExitCode, Error> {
-    let application = Application::given(&options.application)?;
+    let application = Application::resolve(&options.application, || None)?;
     let (client_id, server) = (application.client_id, application.server);
     let client = Client::new(server.clone(), client_id.clone(), application.client_secret)?;
     let destination = Destination::print(options.result.output.as_deref(), options.result.format)?;

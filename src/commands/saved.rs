@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{client_secret, server, variable};
+use super::application::{client_secret, server};
+use super::variable;
 use crate::cli;
 use crate::error::{Error, Kind};
 use crate::oauth::Server;
@@ -128,7 +129,7 @@ impl Saved<'_> {
     /// Exit 2 where a file names a server that the user has not: a planted
     /// file must not send secrets anywhere.
     pub fn client(&self, token: &StoredToken) -> Result<(Client, String, String), Error> {
-        let named = server(self.application.oauth_url.clone())?;
+        let named = server(self.application)?;
         let server = match &token.oauth_url {
             None => named.unwrap_or_default(),
             Some(url) => {
@@ -156,7 +157,7 @@ impl Saved<'_> {
             )
             .hint("Write --client-id ID or set YANDEX_CLIENT_ID.")
         })?;
-        let secret = client_secret(self.application.client_secret_file.as_deref())?;
+        let secret = client_secret(self.application)?;
         let origin = server.origin();
         Ok((
             Client::new(server, client_id.clone(), secret)?,

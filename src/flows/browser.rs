@@ -2,6 +2,7 @@
 //! process group, and without ever waiting for it.
 
 use std::env;
+use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,25 +25,43 @@ pub fn open(url: &str, failed: impl FnOnce(String) + Send + 'static) {
     });
 }
 
-fn launch(url: &str) -> Result<(), String> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(browser) = set("BROWSER") {
-        let mut command = Command::new(&browser);
-        command.arg(url);
-        let name = browser.to_string_lossy();
-        return run(command).map_err(|why| format!("$BROWSER ({name}) {why}"));
-    }
-    if set("SSH_CONNECTION").is_some() {
-        return Err("this is an SSH session".into());
-    }
+/// Whether there is anything here to open a browser with.
+pub fn is_possible() -> bool {
+    impossible().is_none()
+}
+
+fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Why no browser can be opened here at all.
+fn impossible() -> Option<&'static str> {
     let desktop = [
         "DISPLAY",
         "WAYLAND_DISPLAY",
         "WSL_DISTRO_NAME",
         "WSL_INTEROP",
     ];
-    if cfg!(target_os = "linux") && !desktop.into_iter().any(|name| set(name).is_some()) {
-        return Err("there is no display here".into());
+    if set("BROWSER").is_some() {
+        None
+    } else if set("SSH_CONNECTION").is_some() {
+        Some("this is an SSH session")
+    } else if cfg!(target_os = "linux") && !desktop.into_iter().any(|name| set(name).is_some()) {
+        Some("there is no display here")
+    } else {
+        None
+    }
+}
+
+fn launch(url: &str) -> Result<(), String> {
+    if let Some(why) = impossible() {
+        return Err(why.into());
+    }
+    if let Some(browser) = set("BROWSER") {
+        let mut command = Command::new(&browser);
+        command.arg(url);
+        let name = browser.to_string_lossy();
+        return run(command).map_err(|why| format!("$BROWSER ({name}) {why}"));
     }
     let mut last = "no program that opens a URL was found".to_owned();
     for command in open::commands(url) {

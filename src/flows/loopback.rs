@@ -209,6 +209,12 @@ impl Login {
         }
     }
 
+    /// To be handed, from any thread, a response that came another way.
+    pub fn answer(&self) -> impl Fn(authorization::Response) + Send + 'static {
+        let sender = self.sender.clone();
+        move |response| drop(sender.send(Event::Response(response)))
+    }
+
     /// Waits for the response. `no_browser` runs when none could be opened.
     ///
     /// # Errors
@@ -234,8 +240,8 @@ impl Login {
         }
     }
 
-    /// Tells the browser how it ended, and sees the page delivered, for at
-    /// most [`FAREWELL`].
+    /// Tells the browser how it ended, where the answer came from there, and
+    /// sees the page delivered, for at most [`FAREWELL`].
     pub fn conclude(self, outcome: Outcome) {
         let deadline = Instant::now() + FAREWELL;
         let before = std::mem::replace(
@@ -245,10 +251,11 @@ impl Login {
                 shown: false,
             },
         );
-        if let Stage::Held(requests) = before {
-            for request in requests {
-                self.shared.redirect(request);
-            }
+        let Stage::Held(requests) = before else {
+            return;
+        };
+        for request in requests {
+            self.shared.redirect(request);
         }
         let mut stage = self.shared.stage();
         while !matches!(*stage, Stage::Over { shown: true, .. }) {

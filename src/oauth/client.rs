@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
+use super::authorization::Wishes;
 use super::pkce::Verifier;
 use super::response::{self, Answer, OAuthError, TokenResponse};
 use super::{Server, proxy};
@@ -29,7 +30,33 @@ pub struct Client {
     agent: Agent,
     server: Server,
     client_id: String,
-    client_secret: Option<SecretString>,
+    client_secret: Option<ClientSecret>,
+}
+
+/// An application password, and where it came from: Yandex may tell that it
+/// is wrong long after the user was asked for it.
+#[derive(Clone)]
+pub struct ClientSecret {
+    pub secret: SecretString,
+    pub source: String,
+}
+
+/// An answer of the device authorization endpoint (RFC 8628, 3.2).
+pub struct DeviceCode {
+    pub device_code: SecretString,
+    pub user_code: String,
+    pub verification_url: Url,
+    pub interval: Duration,
+    pub expires_in: Duration,
+}
+
+/// What a poll came to.
+pub enum Poll {
+    Token(TokenResponse),
+    Pending,
+    SlowDown,
+    /// The network or the server failed, and may not the next time.
+    Fault(Error),
 }
 
 impl Client {
@@ -40,7 +67,7 @@ impl Client {
     pub fn new(
         server: Server,
         client_id: String,
-        client_secret: Option<SecretString>,
+        client_secret: Option<ClientSecret>,
     ) -> Result<Client, Error> {
         Ok(Client {
             agent: agent(&server)?,
@@ -56,14 +83,14 @@ impl Client {
         &self,
         code: &SecretString,
         verifier: &Verifier,
-        redirect_uri: &str,
+        redirect_uri: Option<&str>,
     ) -> Result<TokenResponse, Error> {
-        let parameters = [
+        let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose_secret()),
-            ("redirect_uri", redirect_uri),
             ("code_verifier", verifier.secret().expose_secret()),
         ];
+        parameters.extend(redirect_uri.map(|uri| ("redirect_uri", uri)));
         let what = format!("exchanging the code at {}", self.server.origin());
         self.token(&what, &parameters, &[code, verifier.secret()])
     }
@@ -77,6 +104,61 @@ impl Client {
         ];
         let what = format!("refreshing the token at {}", self.server.origin());
         self.token(&what, &parameters, &[refresh_token])
+    }
+
+    /// Asks for a device code (RFC 8628, 3.1). Yandex wants no credentials
+    /// here but the ID.
+    pub fn request_device_code(&self, wishes: &Wishes) -> Result<DeviceCode, Error> {
+        let what = format!("asking {} for a device code", self.server.origin());
+        let parameters: Vec<_> = [
+            ("scope", &wishes.scope),
+            ("optional_scope", &wishes.optional_scope),
+            ("device_id", &wishes.device_id),
+            ("device_name", &wishes.device_name),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect();
+        let public = Client {
+            agent: self.agent.clone(),
+            server: self.server.clone(),
+            client_id: self.client_id.clone(),
+            client_secret: None,
+        };
+        let fields = public.ask(&what, "/device/code", &parameters, &[])?;
+        response::device_code(fields, &self.server).map_err(|why| useless(&what, why))
+    }
+
+    /// Asks once whether the user has entered the code (RFC 8628, 3.4, in
+    /// Yandex's dialect), within this time.
+    ///
+    /// # Errors
+    /// What no further poll will change.
+    pub fn poll(&self, code: &DeviceCode, limit: Duration) -> Result<Poll, Error> {
+        let what = format!("waiting for the device code at {}", self.server.origin());
+        let device_code = &code.device_code;
+        let parameters = [
+            ("grant_type", "device_code"),
+            ("code", device_code.expose_secret()),
+        ];
+        let (status, body) = match self.post(&what, "/token", &parameters, limit) {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Poll::Fault(error)),
+        };
+        match response::classify(status, &body) {
+            Answer::Success(fields) => response::token(fields)
+                .map(Poll::Token)
+                .map_err(|why| useless(&what, why)),
+            Answer::Useless(why) if status == 429 || status >= 500 => {
+                Ok(Poll::Fault(useless(&what, &why)))
+            }
+            Answer::Useless(why) => Err(useless(&what, &why)),
+            Answer::Error(refusal) => match refusal.error.as_str() {
+                "authorization_pending" => Ok(Poll::Pending),
+                "slow_down" => Ok(Poll::SlowDown),
+                _ => Err(self.refused(&what, &refusal, &[device_code])),
+            },
+        }
     }
 
     /// Revokes an access token (RFC 7009, in Yandex's dialect).
@@ -107,33 +189,48 @@ impl Client {
         parameters: &[(&str, &str)],
         secrets: &[&SecretString],
     ) -> Result<Map<String, Value>, Error> {
-        let (status, body) = self.post(what, path, parameters)?;
+        let (status, body) = self.post(what, path, parameters, REQUEST_TIME)?;
         match response::classify(status, &body) {
             Answer::Success(fields) => Ok(fields),
             Answer::Useless(why) => Err(useless(what, &why)),
-            Answer::Error(refusal) => {
-                let mut error = response::refused(what, &refusal);
-                for secret in secrets.iter().copied().chain(&self.client_secret) {
-                    error.why = error.why.replace(secret.expose_secret(), "[…]");
-                }
-                error.hint = self.advice(&refusal);
-                Err(error)
-            }
+            Answer::Error(refusal) => Err(self.refused(what, &refusal, secrets)),
         }
+    }
+
+    /// The error for a refusal, without the secrets that it may quote.
+    fn refused(&self, what: &str, refusal: &OAuthError, secrets: &[&SecretString]) -> Error {
+        let own = self.client_secret.iter().map(|given| &given.secret);
+        let secrets: Vec<_> = secrets.iter().copied().chain(own).collect();
+        let concealed = OAuthError {
+            error: conceal(&refusal.error, &secrets),
+            description: refusal
+                .description
+                .as_ref()
+                .map(|text| conceal(text, &secrets)),
+        };
+        let mut error = response::refused(what, &concealed);
+        error.hint = self.advice(refusal);
+        error
     }
 
     /// What the user can do about an OAuth error.
     fn advice(&self, refusal: &OAuthError) -> Option<String> {
         let advice = match refusal.error.as_str() {
-            "invalid_client" if self.client_secret.is_none() => {
-                "Check the application ID. An application that wants its password too \
-                 gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
-            }
-            "invalid_client" => "Check the application ID and its password.",
+            "invalid_client" => match &self.client_secret {
+                None => {
+                    "Check the application ID. An application that wants its password too \
+                     gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
+                }
+                Some(given) => {
+                    return Some(format!(
+                        "Check the application ID and its password, which came from {}.",
+                        given.source
+                    ));
+                }
+            },
             "invalid_grant" | "bad_verification_code" => {
                 "A code is good once and for ten minutes: log in again."
             }
-            "unsupported_token_type" => return None,
             "invalid_scope" => "The application's scopes have changed: log in again.",
             "unauthorized_client" => {
                 "The application is waiting for moderation, or was turned down."
@@ -150,13 +247,14 @@ impl Client {
         what: &str,
         path: &str,
         parameters: &[(&str, &str)],
+        limit: Duration,
     ) -> Result<(u16, Vec<u8>), Error> {
         let url = self.server.endpoint(path);
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(parameters);
         form.append_pair("client_id", &self.client_id);
-        if let Some(secret) = &self.client_secret {
-            form.append_pair("client_secret", secret.expose_secret());
+        if let Some(given) = &self.client_secret {
+            form.append_pair("client_secret", given.secret.expose_secret());
         }
         let form = SecretString::from(form.finish());
         let mut retries = RETRIES.iter();
@@ -165,6 +263,9 @@ impl Client {
             let sent = self
                 .agent
                 .post(url.as_str())
+                .config()
+                .timeout_global(Some(limit))
+                .build()
                 .content_type("application/x-www-form-urlencoded")
                 .header("Accept", "application/json")
                 .send(form.expose_secret());
@@ -189,6 +290,20 @@ impl Client {
                 None => return Err(unreachable(what, &error)),
             }
         }
+    }
+}
+
+/// A server's text without our secrets, should it quote what it was sent: as
+/// it is, or encoded as in a form in whatever spelling.
+fn conceal(text: &str, secrets: &[&SecretString]) -> String {
+    let secrets = || secrets.iter().map(|secret| secret.expose_secret());
+    let plain = secrets().fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"));
+    let decoded: String = form_urlencoded::parse(plain.as_bytes())
+        .map(|(name, value)| format!("{name}={value}&"))
+        .collect();
+    match secrets().any(|secret| decoded.contains(secret)) {
+        true => "[…]".to_owned(),
+        false => plain,
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use crate::error::Error;
 
 /// The value of `https_proxy`, `HTTPS_PROXY`, `all_proxy` or `ALL_PROXY` that
@@ -21,21 +23,26 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
         if std::env::var_os(name).is_none_or(|value| value.is_empty()) {
             continue;
         }
-        let proxy = set(&name).and_then(|value| ureq::Proxy::new(value.trim()).ok());
+        let proxy = set(&name).and_then(|value| parse(value.trim()));
         return match proxy {
-            Some(proxy) if !is_socks(&proxy) => Ok(Some(proxy)),
-            _ => Err(Error::usage(name, "not a proxy that can be used")
+            Some(proxy) => Ok(Some(proxy)),
+            None => Err(Error::usage(name, "not a proxy that can be used")
                 .hint("write http://HOST:PORT or https://HOST:PORT, or unset it")),
         };
     }
     Ok(None)
 }
 
-fn is_socks(proxy: &ureq::Proxy) -> bool {
-    !matches!(
-        proxy.protocol(),
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https
-    )
+/// ureq would take port 80 where the port is none, and half a password for the
+/// host where there is a `#` in it.
+fn parse(value: &str) -> Option<ureq::Proxy> {
+    let whole = match value.contains("://") {
+        true => value.to_owned(),
+        false => format!("http://{value}"),
+    };
+    let url = Url::parse(&whole).ok()?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
+    ureq::Proxy::new(value).ok().filter(|_| usable)
 }
 
 /// Whether a `NO_PROXY` list names this host: `*`, a domain with all that is

@@ -1,10 +1,17 @@
 //! Reads what a token endpoint answered (RFC 6749, 5.1 and 5.2), and tells an
 //! OAuth error from a server that is none. Pure.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use url::Url;
 
+use super::Server;
+use super::client::DeviceCode;
 use crate::error::{Error, Kind};
+
+const YEAR: u64 = 31_536_000;
 
 /// A successful answer of the token endpoint.
 #[derive(Debug)]
@@ -80,6 +87,36 @@ pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static s
         refresh_token: text(&fields, "refresh_token").map(SecretString::from),
         scope: text(&fields, "scope"),
         expires_in: fields.get("expires_in").and_then(seconds),
+    })
+}
+
+/// Takes the device code out of a successful answer (RFC 8628, 3.2). Yandex
+/// says `verification_url`, the RFC `verification_uri`.
+///
+/// # Errors
+/// What makes it unusable, without showing it.
+pub fn device_code(
+    fields: Map<String, Value>,
+    server: &Server,
+) -> Result<DeviceCode, &'static str> {
+    let page = text(&fields, "verification_url").or_else(|| text(&fields, "verification_uri"));
+    let page = page.and_then(|page| Url::parse(&page).ok());
+    let page = page.ok_or("answered without a page to enter the code at")?;
+    if page.scheme() != "https" && page.origin().ascii_serialization() != server.origin() {
+        return Err("answered with a page for the code that is not https");
+    }
+    let at_least = |name, least, default| {
+        let seconds = fields.get(name).and_then(seconds).unwrap_or(default);
+        Duration::from_secs(seconds.clamp(least, YEAR))
+    };
+    Ok(DeviceCode {
+        device_code: text(&fields, "device_code")
+            .ok_or("answered without a device code")?
+            .into(),
+        user_code: text(&fields, "user_code").ok_or("answered without a code to enter")?,
+        verification_url: page,
+        interval: at_least("interval", 1, 5),
+        expires_in: at_least("expires_in", 0, 300),
     })
 }
 

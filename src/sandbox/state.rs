@@ -15,6 +15,8 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// The oldest consent page gives way: nobody fills the memory with them.
 const MAX_PENDING: usize = 1000;
 const MAX_TOKENS: usize = 10_000;
+/// What the wire says, not the ten minutes of the prose.
+pub const DEVICE_LIFETIME: Duration = Duration::from_secs(300);
 
 /// One authorization request that passed the checks.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ pub struct State {
     origin: String,
     pending: Aging,
     codes: Aging,
+    devices: VecDeque<DeviceCode>,
     /// By access token; the oldest gives way at [`MAX_TOKENS`].
     tokens: VecDeque<Token>,
 }
@@ -57,6 +60,27 @@ struct Token {
     /// Only a token that was issued to a device can be revoked.
     has_device: bool,
     revoked: bool,
+}
+
+/// A device code, until it is used.
+#[derive(Clone)]
+pub struct DeviceCode {
+    /// 32 characters, for the poll.
+    pub device_code: String,
+    /// 8 characters, for the user.
+    pub user_code: String,
+    has_device: bool,
+    issued: Instant,
+    allowed: Option<bool>,
+}
+
+/// What a poll finds.
+pub enum DevicePoll {
+    Allowed((String, String)),
+    Denied,
+    Pending,
+    /// Expired, used, or never there.
+    Gone,
 }
 
 /// Why a token can't be revoked.
@@ -78,6 +102,7 @@ impl State {
             origin,
             pending: Aging::default(),
             codes: Aging::default(),
+            devices: VecDeque::new(),
             tokens: VecDeque::new(),
         }
     }
@@ -115,6 +140,70 @@ impl State {
     /// Spends a code: it is gone, whatever comes of it.
     pub fn spend_code(&mut self, code: &str, now: Instant) -> Option<Authorization> {
         self.codes.take(code, now)
+    }
+
+    /// Where the user enters a device code.
+    pub fn device_page(&self) -> String {
+        format!("{}/device", self.origin)
+    }
+
+    pub fn issue_device_code(&mut self, has_device: bool, now: Instant) -> DeviceCode {
+        self.devices
+            .retain(|code| now.duration_since(code.issued) < DEVICE_LIFETIME);
+        if self.devices.len() >= MAX_PENDING {
+            self.devices.pop_front();
+        }
+        let code = DeviceCode {
+            device_code: random::hex(),
+            user_code: random::hex()[..8].to_owned(),
+            has_device,
+            issued: now,
+            allowed: match self.consent {
+                Consent::Ask => None,
+                Consent::Allow => Some(true),
+                Consent::Deny => Some(false),
+            },
+        };
+        self.devices.push_back(code.clone());
+        code
+    }
+
+    /// The user's answer. False where there is no such code to answer.
+    pub fn enter_user_code(&mut self, user_code: &str, allow: bool, now: Instant) -> bool {
+        let mut codes = self.devices.iter_mut();
+        let code = codes.find(|code| {
+            code.user_code == user_code
+                && code.allowed.is_none()
+                && now.duration_since(code.issued) < DEVICE_LIFETIME
+        });
+        match code {
+            Some(code) => {
+                code.allowed = Some(allow);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Spends a device code, once the user has answered.
+    pub fn poll_device_code(&mut self, device_code: &str, now: Instant) -> DevicePoll {
+        let mut codes = self.devices.iter();
+        let Some(at) = codes.position(|code| code.device_code == device_code) else {
+            return DevicePoll::Gone;
+        };
+        let code = &self.devices[at];
+        if now.duration_since(code.issued) >= DEVICE_LIFETIME {
+            return DevicePoll::Gone;
+        }
+        let (allowed, has_device) = (code.allowed, code.has_device);
+        if allowed.is_some() {
+            self.devices.remove(at);
+        }
+        match allowed {
+            None => DevicePoll::Pending,
+            Some(false) => DevicePoll::Denied,
+            Some(true) => DevicePoll::Allowed(self.issue_token(has_device)),
+        }
     }
 
     /// A new token and the refresh token that goes with it.
@@ -279,6 +368,31 @@ mod tests {
         ] {
             assert_eq!(state.redirect_uri(Some(bad)), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_device_code_is_good_once_and_for_five_minutes() {
+        let mut state = state(Vec::new());
+        let now = Instant::now();
+        let code = state.issue_device_code(false, now);
+        let poll = |state: &mut State, now| state.poll_device_code(&code.device_code, now);
+        assert!(matches!(poll(&mut state, now), DevicePoll::Pending));
+        assert!(matches!(
+            poll(&mut state, now + DEVICE_LIFETIME),
+            DevicePoll::Gone
+        ));
+        assert!(!state.enter_user_code("other", true, now));
+        assert!(state.enter_user_code(&code.user_code, true, now));
+        assert!(
+            !state.enter_user_code(&code.user_code, false, now),
+            "answered"
+        );
+        assert!(matches!(poll(&mut state, now), DevicePoll::Allowed(_)));
+        assert!(matches!(poll(&mut state, now), DevicePoll::Gone), "used");
+        let denied = state.issue_device_code(false, now);
+        assert!(state.enter_user_code(&denied.user_code, false, now));
+        let polled = state.poll_device_code(&denied.device_code, now);
+        assert!(matches!(polled, DevicePoll::Denied));
     }
 
     #[test]

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tiny_http::Request;
 
 use super::http::{self, Parameters};
-use super::state::{Challenge, Method, NoDevice, State};
+use super::state::{Challenge, DevicePoll, Method, NoDevice, State};
 use crate::page::header;
 
 const YEAR: u64 = 31_536_000;
 
 /// A refusal: status, `error`, and mostly a description.
-struct Refusal(u16, &'static str, Option<&'static str>);
+pub struct Refusal(u16, &'static str, Option<&'static str>);
 
 fn refused<T>(error: &'static str, description: &'static str) -> Result<T, Refusal> {
     Err(Refusal(400, error, Some(description)))
@@ -55,7 +55,7 @@ pub fn info(request: Request, state: &State) {
     http::json(request, 200, &user);
 }
 
-fn respond(request: Request, answer: Result<Value, Refusal>) {
+pub fn respond(request: Request, answer: Result<Value, Refusal>) {
     match answer {
         Ok(value) => http::json(request, 200, &value),
         Err(Refusal(status, error, description)) => {
@@ -69,13 +69,13 @@ fn respond(request: Request, answer: Result<Value, Refusal>) {
 }
 
 /// A form whose client is known.
-struct Form {
-    fields: Parameters,
+pub struct Form {
+    pub fields: Parameters,
     has_secret: bool,
 }
 
 /// Reads the form and checks the client's credentials.
-fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
+pub fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
     let basic = basic(request)?;
     let Some(body) = http::form(request) else {
         return refused("invalid_request", "The body is not a form");
@@ -105,7 +105,32 @@ fn grant(request: &mut Request, state: &mut State, now: Instant) -> Result<Value
         None => refused("invalid_request", "grant_type is missing"),
         Some("authorization_code") => code(&fields, has_secret, state, now),
         Some("refresh_token") => refresh(&fields, has_secret, state),
+        Some("device_code") => device(&fields, has_secret, state, now),
         Some(_) => refused("unsupported_grant_type", "This grant_type is not supported"),
+    }
+}
+
+/// RFC 8628, 3.4 and 3.5, in Yandex's dialect.
+fn device(
+    form: &Parameters,
+    has_secret: bool,
+    state: &mut State,
+    now: Instant,
+) -> Result<Value, Refusal> {
+    let Some(code) = form.get("code") else {
+        return refused("invalid_request", "code is missing");
+    };
+    if !has_secret {
+        return refused("invalid_client", "Client secret is missing");
+    }
+    match state.poll_device_code(code, now) {
+        DevicePoll::Allowed(tokens) => Ok(token(tokens)),
+        DevicePoll::Denied => refused("access_denied", "The user denied access"),
+        DevicePoll::Gone => refused("invalid_grant", "Code has expired"),
+        DevicePoll::Pending => refused(
+            "authorization_pending",
+            "User has not yet authorized your application",
+        ),
     }
 }
 

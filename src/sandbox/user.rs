@@ -3,26 +3,48 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
+use super::Consent;
+use super::state::State;
 use crate::output;
 
 const MAX_REDIRECTS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where it fails, the login finds out by its deadline.
-pub fn follow(url: &str) {
-    let Ok(mut url) = Url::parse(url) else {
-        return;
-    };
-    for _ in 0..MAX_REDIRECTS {
-        match location(&url) {
-            Ok(Some(next)) => url = next,
-            Ok(None) => return,
-            Err(error) => return output::warn(&format!("the sandbox's user: {error}")),
+pub struct User(pub(super) Arc<Mutex<State>>);
+
+impl User {
+    /// Answers an authorization request in a thread of its own. Where that
+    /// fails, the login finds out by its deadline.
+    pub fn follow(&self, url: Url) {
+        let user = User(Arc::clone(&self.0));
+        thread::spawn(move || user.answer(url));
+    }
+
+    /// Answers an authorization request; returns the address that it ends at.
+    pub fn answer(&self, mut url: Url) -> Url {
+        super::lock(&self.0).consent = Consent::Allow;
+        for _ in 0..MAX_REDIRECTS {
+            match location(&url) {
+                Ok(Some(next)) => url = next,
+                Ok(None) => break,
+                Err(error) => {
+                    output::warn(&format!("the sandbox's user: {error}"));
+                    break;
+                }
+            }
         }
+        url
+    }
+
+    /// Enters a device code and allows the access.
+    pub fn enter(&self, user_code: &str) {
+        super::lock(&self.0).enter_user_code(user_code, true, Instant::now());
     }
 }
 

@@ -6,9 +6,11 @@
 mod support;
 
 mod answers;
+mod device;
 mod listener;
 mod login;
 mod output;
+mod paste;
 mod sandbox;
 mod saved;
 mod signals;

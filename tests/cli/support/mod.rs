@@ -3,9 +3,11 @@
 
 pub mod browser;
 pub mod server;
+#[cfg(target_os = "linux")]
+pub mod terminal;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -61,7 +63,7 @@ impl Home {
         command
     }
 
-    fn furnish(&self, command: &mut Command) {
+    pub fn furnish(&self, command: &mut Command) {
         command.env_clear().current_dir(&self.0);
         for name in ["PATH", "SYSTEMROOT"] {
             if let Some(value) = std::env::var_os(name) {
@@ -177,6 +179,7 @@ pub struct Running {
     pub child: Child,
     lines: Receiver<String>,
     stdout: Receiver<String>,
+    stdout_lines: Receiver<String>,
     stderr: String,
     pub started: Instant,
 }
@@ -200,16 +203,25 @@ impl Running {
             }
         });
         let (sender, stdout) = channel();
-        let mut pipe = child.stdout.take().unwrap();
+        let (line_sender, stdout_lines) = channel();
+        let mut pipe = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             let mut text = Vec::new();
-            pipe.read_to_end(&mut text).unwrap();
+            loop {
+                let begun = text.len();
+                if pipe.read_until(b'\n', &mut text).unwrap() == 0 {
+                    break;
+                }
+                let line = String::from_utf8_lossy(&text[begun..]);
+                let _ = line_sender.send(line.trim_end_matches('\n').to_owned());
+            }
             let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
         });
         Running {
             child,
             lines,
             stdout,
+            stdout_lines,
             stderr: String::new(),
             started,
         }
@@ -238,6 +250,16 @@ impl Running {
     #[track_caller]
     pub fn url(&mut self) -> String {
         self.line("/authorize?").trim().to_owned()
+    }
+
+    /// Waits for the three lines of a sandbox: origin, ID and secret. They are
+    /// on standard output, which is read here as it comes.
+    #[track_caller]
+    pub fn sandbox_lines(&mut self) -> [String; 3] {
+        [(); 3].map(|()| {
+            let line = self.stdout_lines.recv_timeout(PATIENCE).unwrap();
+            line.split_once('=').unwrap().1.to_owned()
+        })
     }
 
     /// Waits for the program's end.

@@ -1,0 +1,140 @@
+//! Which application asks, at which server: from options, the variables behind
+//! them, or a sandbox.
+
+use std::env;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{option_or_variable, variable};
+use crate::cli;
+use crate::cli::values::client_id;
+use crate::error::Error;
+use crate::oauth::Server;
+use crate::oauth::client::ClientSecret;
+use crate::sandbox::{Options, Sandbox};
+
+pub struct Application {
+    pub server: Server,
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<ClientSecret>,
+}
+
+impl Application {
+    /// From options and variables, or else for the ID this.
+    pub fn resolve(
+        options: &cli::Application,
+        saved_id: impl FnOnce() -> Option<String>,
+    ) -> Result<Application, Error> {
+        let server = server(options)?;
+        let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?
+            .or_else(saved_id);
+        Ok(Application {
+            server: server.unwrap_or_default(),
+            client_id: id.ok_or_else(|| {
+                Error::usage("--client-id", "no application ID is given").hint(
+                    "Write --client-id ID or set YANDEX_CLIENT_ID; the ID is on your \
+                     application's page at https://oauth.yandex.com/. To try without one: \
+                     yandex-token login --sandbox",
+                )
+            })?,
+            client_secret: client_secret(options)?,
+        })
+    }
+
+    /// The sandbox's own. It is a confidential client where a password is
+    /// given, or needed.
+    pub fn of(
+        sandbox: &Sandbox,
+        options: &cli::Application,
+        needs_secret: bool,
+    ) -> Result<Application, Error> {
+        let server = Server::parse(&sandbox.origin());
+        let confidential = needs_secret || options.client_secret_file.is_some();
+        Ok(Application {
+            server: server.map_err(|why| Error::local("starting the sandbox", why))?,
+            client_id: sandbox.client_id().to_owned(),
+            client_secret: confidential.then(|| ClientSecret {
+                secret: sandbox.client_secret().to_owned().into(),
+                source: "the sandbox".to_owned(),
+            }),
+        })
+    }
+}
+
+/// A sandbox that knows the application of these options. Variables are left
+/// out: they are for the real one.
+pub fn start_sandbox(options: &cli::Application) -> Result<Sandbox, Error> {
+    let given = options.client_secret_file.as_deref().map(read_secret);
+    let given = given.transpose()?;
+    Sandbox::start(Options {
+        client_id: options.client_id.clone(),
+        client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
+        ..Options::default()
+    })
+}
+
+/// The server that an option or a variable names.
+pub fn server(options: &cli::Application) -> Result<Option<Server>, Error> {
+    option_or_variable(options.oauth_url.clone(), "YANDEX_OAUTH_URL", Server::parse)
+}
+
+/// The application password that an option or a variable leads to.
+pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>, Error> {
+    if let Some(path) = &options.client_secret_file {
+        return read_secret(path).map(Some);
+    }
+    let file = env::var_os("YANDEX_CLIENT_SECRET_FILE").filter(|path| !path.is_empty());
+    match (file, variable("YANDEX_CLIENT_SECRET")?) {
+        (Some(_), Some(_)) => Err(Error::usage(
+            "YANDEX_CLIENT_SECRET and YANDEX_CLIENT_SECRET_FILE",
+            "both are set: unset one of them",
+        )),
+        (Some(path), None) => read_secret(Path::new(&path)).map(Some),
+        (None, Some(secret)) => {
+            let source = "YANDEX_CLIENT_SECRET".to_owned();
+            checked(&secret)
+                .map(|secret| Some(ClientSecret { secret, source }))
+                .map_err(|why| Error::usage("YANDEX_CLIENT_SECRET", why))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// A secret is one line of a file, or of standard input for `-`.
+fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
+    const MOST: u64 = 4096;
+    let stdin = path.as_os_str() == "-";
+    let source = match stdin {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    let what = format!("reading the application password from {source}");
+    let mut text = String::new();
+    let read = if stdin {
+        let input = std::io::stdin().lock();
+        input.take(MOST + 1).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
+    };
+    read.map_err(|error| Error::local(&what, error))?;
+    if text.len() as u64 > MOST {
+        return Err(Error::local(
+            &what,
+            "more than 4096 bytes: that is no password",
+        ));
+    }
+    let secret = checked(&text).map_err(|why| Error::local(&what, why))?;
+    Ok(ClientSecret { secret, source })
+}
+
+fn checked(text: &str) -> Result<SecretString, &'static str> {
+    match text.trim() {
+        "" => Err("nothing is in it"),
+        text if text.contains(char::is_control) => Err("more than one line: that is no password"),
+        text => Ok(text.into()),
+    }
+}

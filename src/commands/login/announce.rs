@@ -1,0 +1,76 @@
+//! What a person is told before and while a login waits for them.
+
+use std::env;
+
+use url::Url;
+
+use crate::flows::paste;
+use crate::flows::redirect_uri::RedirectUri;
+use crate::output;
+
+pub fn loopback(url: &Url, redirect_uri: &RedirectUri) {
+    output::say("The application must have this Redirect URI registered, to the letter:");
+    output::say("");
+    output::say(&format!("    {}", redirect_uri.as_str()));
+    output::say("");
+    link("Log in here:", url);
+    if env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty()) {
+        output::say(
+            "This is an SSH session. For a browser on the machine that you sit at, run there",
+        );
+        output::say("");
+        output::say(&format!("    {}", ssh_line(redirect_uri)));
+        output::say("");
+        if paste::can_ask() {
+            output::say("or paste here the address that the browser ends up at.");
+        }
+    }
+}
+
+pub fn paste(url: &Url) {
+    link("Log in here, and copy the code that Yandex shows:", url);
+}
+
+fn link(invitation: &str, url: &Url) {
+    output::say(invitation);
+    output::say("");
+    output::act(&format!("    {url}"));
+    output::say("");
+}
+
+/// Two lines: what to do now, and what to do instead.
+pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
+    let now = match paste::can_ask() {
+        true => "open the URL anywhere, and paste here the address it ends up at".to_owned(),
+        false => format!(
+            "run `{}` where a browser is, and open the URL there",
+            ssh_line(redirect_uri)
+        ),
+    };
+    output::warn(&format!("no browser could be opened ({why}): {now}."));
+    output::say(
+        "That is for an application \"for user login\"; one \"for API access\" logs in with \
+         --device or --paste.",
+    );
+}
+
+pub fn open_yourself(why: String) {
+    output::warn(&format!(
+        "no browser could be opened ({why}): open the URL above yourself"
+    ));
+}
+
+/// The command that brings a browser's redirect to this machine.
+fn ssh_line(redirect_uri: &RedirectUri) -> String {
+    let (host, port) = (redirect_uri.host(), redirect_uri.port());
+    // "client port server port", by sshd.
+    let connection = env::var("SSH_CONNECTION").unwrap_or_default();
+    let mut parts = connection.split(' ').skip(2);
+    let server = parts.next().unwrap_or("THIS-HOST");
+    let ssh_port = match parts.next() {
+        Some(port) if port != "22" => format!(" -p {port}"),
+        _ => String::new(),
+    };
+    let user = env::var("USER").map_or_else(|_| String::new(), |user| format!("{user}@"));
+    format!("ssh -N -L {port}:{host}:{port}{ssh_port} {user}{server}")
+}

@@ -1,0 +1,226 @@
+//! The device grant (RFC 8628, in Yandex's dialect): shows a code that the
+//! user enters on any device, and polls until that is done.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind};
+use crate::oauth::client::{DeviceCode, Poll};
+use crate::oauth::response::TokenResponse;
+use crate::output;
+
+const WHAT: &str = "waiting for the code to be entered";
+/// RFC 8628, 3.5.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(1);
+
+/// Tells the user what to do.
+pub fn announce(code: &DeviceCode, wait: Duration) {
+    output::act("Open this page on any device, and enter the code:");
+    output::act("");
+    output::act(&format!("    {}", code.verification_url));
+    output::act("");
+    output::act(&format!("    {}", code.user_code));
+    output::act("");
+    output::say(&format!(
+        "The code is valid for {}. Waiting for you to enter it.",
+        clock(wait)
+    ));
+}
+
+/// The passing of time, so that no test waits.
+pub trait Time {
+    fn now(&self) -> Instant;
+    /// Waits, saying how long is left in all.
+    fn sleep(&self, duration: Duration, deadline: Instant);
+}
+
+/// The real one, with a countdown at a terminal that leaves nothing behind.
+pub struct Countdown;
+
+impl Time for Countdown {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, duration: Duration, deadline: Instant) {
+        let until = Instant::now() + duration;
+        loop {
+            let now = Instant::now();
+            let left = until.saturating_duration_since(now);
+            if left.is_zero() {
+                return output::transient("");
+            }
+            output::transient(&format!(
+                "{} left",
+                clock(deadline.saturating_duration_since(now))
+            ));
+            std::thread::sleep(left.min(TICK));
+        }
+    }
+}
+
+/// Polls until the user has answered, at the server's interval, and outlives
+/// faults in between.
+///
+/// # Errors
+/// Exit 3 when the user denies, 4 when the code or the time is over.
+pub fn wait(
+    code: &DeviceCode,
+    timeout: Duration,
+    time: &impl Time,
+    poll: impl Fn(Duration) -> Result<Poll, Error>,
+) -> Result<TokenResponse, Error> {
+    let deadline = time.now() + timeout.min(code.expires_in);
+    let interval = Cell::new(code.interval);
+    let mut fault: Option<Error> = None;
+    loop {
+        let left = deadline.saturating_duration_since(time.now());
+        time.sleep(interval.get().min(left), deadline);
+        let left = deadline.saturating_duration_since(time.now());
+        if left.is_zero() {
+            let why = match fault {
+                Some(fault) => format!("the code is no longer valid; lastly {}", fault.why),
+                None => "the code was not entered in time".to_owned(),
+            };
+            return Err(Error::new(Kind::TimedOut, WHAT, why));
+        }
+        match poll(left).map_err(ended)? {
+            Poll::Token(token) => return Ok(token),
+            Poll::Pending => fault = None,
+            Poll::SlowDown => interval.set(interval.get() + SLOW_DOWN),
+            Poll::Fault(error) => {
+                output::step(&format!("{}: {}; going on", error.what, error.why));
+                fault = Some(error);
+            }
+        }
+    }
+}
+
+/// What an OAuth error means to a poll.
+fn ended(error: Error) -> Error {
+    let kind = match error.refusal.as_deref() {
+        Some("access_denied") => Kind::Denied,
+        Some("invalid_grant" | "expired_token") => Kind::TimedOut,
+        _ => return error,
+    };
+    let why = match kind {
+        Kind::Denied => format!("access was denied ({})", error.why),
+        _ => format!("the code is no longer valid ({})", error.why),
+    };
+    Error {
+        kind,
+        why,
+        hint: (kind == Kind::TimedOut).then(|| "Run the command again for a new code.".into()),
+        ..error
+    }
+}
+
+/// Minutes and seconds.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    struct Fake(Cell<Instant>);
+
+    impl Time for Fake {
+        fn now(&self) -> Instant {
+            self.0.get()
+        }
+
+        fn sleep(&self, duration: Duration, _: Instant) {
+            self.0.set(self.0.get() + duration);
+        }
+    }
+
+    fn code(interval: u64, expires_in: u64) -> DeviceCode {
+        DeviceCode {
+            device_code: "d".into(),
+            user_code: "u".into(),
+            verification_url: url::Url::parse("https://ya.ru/device").expect("valid"),
+            interval: Duration::from_secs(interval),
+            expires_in: Duration::from_secs(expires_in),
+        }
+    }
+
+    fn refusal(error: &str) -> Result<Poll, Error> {
+        Err(Error {
+            refusal: Some(error.into()),
+            ..Error::new(Kind::Refused, "w", error)
+        })
+    }
+
+    fn token() -> Result<Poll, Error> {
+        let fields = serde_json::from_str(r#"{"access_token": "t"}"#).expect("JSON");
+        Ok(Poll::Token(
+            crate::oauth::response::token(fields).expect("usable"),
+        ))
+    }
+
+    /// The outcome, and the seconds at which the server was asked.
+    fn run(
+        code: &DeviceCode,
+        timeout: u64,
+        answers: Vec<Result<Poll, Error>>,
+    ) -> (Result<(), Kind>, Vec<u64>) {
+        let start = Instant::now();
+        let time = Fake(Cell::new(start));
+        let answers = RefCell::new(VecDeque::from(answers));
+        let asked = RefCell::new(Vec::new());
+        let outcome = wait(code, Duration::from_secs(timeout), &time, |_| {
+            asked.borrow_mut().push((time.now() - start).as_secs());
+            answers
+                .borrow_mut()
+                .pop_front()
+                .unwrap_or(Ok(Poll::Pending))
+        });
+        let outcome = outcome.map(drop).map_err(|error| error.kind);
+        (outcome, asked.into_inner())
+    }
+
+    #[test]
+    fn the_servers_interval_is_kept_and_slow_down_adds_five_seconds() {
+        let fault = || Ok(Poll::Fault(Error::new(Kind::Unreachable, "w", "503")));
+        let answers = vec![
+            Ok(Poll::Pending),
+            Ok(Poll::SlowDown),
+            fault(),
+            fault(),
+            token(),
+        ];
+        let (outcome, asked) = run(&code(5, 300), 300, answers);
+        assert_eq!((outcome, asked), (Ok(()), vec![5, 10, 20, 30, 40]));
+    }
+
+    #[test]
+    fn it_waits_no_longer_than_the_code_or_the_timeout() {
+        for (expires_in, timeout, asked) in [(12, 300, 2), (300, 12, 2), (0, 300, 0), (5, 5, 0)] {
+            let (outcome, times) = run(&code(5, expires_in), timeout, Vec::new());
+            assert_eq!((outcome, times.len()), (Err(Kind::TimedOut), asked));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_protocol_ends_it_as_it_should() {
+        for (error, kind) in [
+            ("access_denied", Kind::Denied),
+            ("invalid_grant", Kind::TimedOut),
+            ("expired_token", Kind::TimedOut),
+            ("bad_verification_code", Kind::Refused),
+            ("invalid_client", Kind::Refused),
+        ] {
+            let (outcome, asked) = run(&code(5, 300), 300, vec![refusal(error)]);
+            assert_eq!((outcome, asked.len()), (Err(kind), 1), "{error}");
+        }
+    }
+}
