@@ -13,6 +13,7 @@ pub mod client;
 pub mod pkce;
 mod proxy;
 pub mod response;
+mod transport;
 
 use url::Url;
 

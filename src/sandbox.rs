@@ -9,6 +9,7 @@ mod device;
 mod http;
 mod state;
 mod token;
+mod tokens;
 mod user;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,29 +1,20 @@
-//! The only HTTP client: sends forms to the authorization server over TLS with
-//! the platform's trust store, within limits, and never follows a redirect.
+//! The authorization server's endpoints as functions: one request each, and
+//! what its answer means.
 
-use std::io::ErrorKind;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use ureq::http::Response;
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Timeout};
+use ureq::Agent;
 use url::{Url, form_urlencoded};
 
+use super::Server;
 use super::authorization::Wishes;
 use super::pkce::Verifier;
 use super::response::{self, Answer, OAuthError, TokenResponse};
-use super::{Server, proxy};
+use super::transport::{self, REQUEST_TIME, agent, read, unreachable};
 use crate::error::{Error, Kind};
 use crate::output;
-
-const CONNECT_TIME: Duration = Duration::from_secs(10);
-const REQUEST_TIME: Duration = Duration::from_secs(30);
-const MAX_BODY: u64 = 1 << 20;
-/// Waits before a connection that was never made is tried again.
-const RETRIES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 
 /// One application at one authorization server.
 pub struct Client {
@@ -240,8 +231,7 @@ impl Client {
         Some(advice.to_owned())
     }
 
-    /// One POST of a form, credentials included. Only a connection that was
-    /// never made is tried again.
+    /// One POST of a form, credentials included.
     fn post(
         &self,
         what: &str,
@@ -257,39 +247,7 @@ impl Client {
             form.append_pair("client_secret", given.secret.expose_secret());
         }
         let form = SecretString::from(form.finish());
-        let mut retries = RETRIES.iter();
-        loop {
-            let begun = Instant::now();
-            let sent = self
-                .agent
-                .post(url.as_str())
-                .config()
-                .timeout_global(Some(limit))
-                .build()
-                .content_type("application/x-www-form-urlencoded")
-                .header("Accept", "application/json")
-                .send(form.expose_secret());
-            let answered = sent.is_ok();
-            let error = match read(sent) {
-                Ok((status, body)) => {
-                    let took = begun.elapsed().as_millis();
-                    output::step(&format!("POST {url}: {status} in {took} ms"));
-                    return Ok((status, body));
-                }
-                Err(error) => error,
-            };
-            match retries
-                .next()
-                .filter(|_| !answered && never_connected(&error))
-            {
-                Some(wait) => {
-                    let wait_ms = wait.as_millis();
-                    output::step(&format!("no connection to {url}: again in {wait_ms} ms"));
-                    thread::sleep(*wait);
-                }
-                None => return Err(unreachable(what, &error)),
-            }
-        }
+        transport::post(&self.agent, what, &url, &form, limit)
     }
 }
 
@@ -350,101 +308,7 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
     }
 }
 
-/// The settings that every request is made with.
-fn agent(server: &Server) -> Result<Agent, Error> {
-    let proxy = if server.is_loopback() {
-        None
-    } else {
-        proxy::choose(server.host())?
-    };
-    if let Some(proxy) = &proxy {
-        let (host, port) = (proxy.host(), proxy.port());
-        output::step(&format!("through the proxy {host}:{port}"));
-    }
-    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
-    let config = Agent::config_builder()
-        .tls_config(tls.build())
-        .proxy(proxy)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_connect(Some(CONNECT_TIME))
-        .timeout_global(Some(REQUEST_TIME))
-        .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Ok(config.into())
-}
-
-/// Status and body, within the limit.
-fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), ureq::Error> {
-    let mut answer = sent?;
-    let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(MAX_BODY);
-    Ok((status, body.read_to_vec()?))
-}
-
 fn useless(what: &str, why: &str) -> Error {
     Error::new(Kind::Unreachable, what, why)
         .hint("Is the OAuth URL that of an OAuth server, and does it work now?")
-}
-
-/// True where not a byte can have reached the server.
-fn never_connected(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
-        ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
-        ureq::Error::Io(error) => {
-            matches!(
-                error.kind(),
-                ErrorKind::ConnectionRefused
-                    | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-                    | ErrorKind::AddrNotAvailable
-            ) || is_lookup(error)
-        }
-        _ => false,
-    }
-}
-
-/// The resolver's failure has no kind of its own.
-fn is_lookup(error: &std::io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address")
-}
-
-/// The error of a request that got no answer.
-fn unreachable(what: &str, error: &ureq::Error) -> Error {
-    let why = match error {
-        ureq::Error::HostNotFound => "the host was not found".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s".to_owned(),
-        ureq::Error::Timeout(_) => "no answer within 30 s".to_owned(),
-        ureq::Error::BodyExceedsLimit(_) => "answered with more than 1 MiB".to_owned(),
-        // Its text may quote the proxy's answer; the proxy's word is its status.
-        ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection".to_owned(),
-        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            "the server hung up before it had answered".to_owned()
-        }
-        ureq::Error::Io(error) => plain(&error.to_string()),
-        other => plain(&other.to_string()),
-    };
-    let certificate = why.contains("certificate");
-    let failed = Error::new(Kind::Unreachable, what, why);
-    if certificate {
-        failed.hint(
-            "The server's certificate is checked against this system's certificate \
-             authorities (package ca-certificates); SSL_CERT_FILE names others.",
-        )
-    } else {
-        failed
-    }
-}
-
-/// A library's message without what only its authors can use.
-fn plain(message: &str) -> String {
-    let message = message.split(" (os error").next().unwrap_or(message);
-    let message = message.replace("rustls: unexpected error: ", "");
-    response::short(&match message.strip_prefix("invalid peer certificate: ") {
-        Some("UnknownIssuer") => "the certificate's issuer is not trusted here".to_owned(),
-        Some(why) => format!("the certificate is not valid: {why}"),
-        None => message,
-    })
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use url::{Host, Url};
 
 use super::Consent;
+use super::tokens::Tokens;
 use crate::random;
 
 /// A code, and an unanswered consent page, live ten minutes.
 const LIFETIME: Duration = Duration::from_secs(600);
 /// The oldest consent page gives way: nobody fills the memory with them.
 const MAX_PENDING: usize = 1000;
-const MAX_TOKENS: usize = 10_000;
 /// What the wire says, not the ten minutes of the prose.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -49,17 +49,7 @@ pub struct State {
     pending: Aging,
     codes: Aging,
     devices: VecDeque<DeviceCode>,
-    /// By access token; the oldest gives way at [`MAX_TOKENS`].
-    tokens: VecDeque<Token>,
-}
-
-/// A token that was issued.
-struct Token {
-    access_token: String,
-    refresh_token: String,
-    /// Only a token that was issued to a device can be revoked.
-    has_device: bool,
-    revoked: bool,
+    pub tokens: Tokens,
 }
 
 /// A device code, until it is used.
@@ -83,9 +73,6 @@ pub enum DevicePoll {
     Gone,
 }
 
-/// Why a token can't be revoked.
-pub struct NoDevice;
-
 impl State {
     pub fn new(
         client_id: String,
@@ -103,7 +90,7 @@ impl State {
             pending: Aging::default(),
             codes: Aging::default(),
             devices: VecDeque::new(),
-            tokens: VecDeque::new(),
+            tokens: Tokens::default(),
         }
     }
 
@@ -202,71 +189,9 @@ impl State {
         match allowed {
             None => DevicePoll::Pending,
             Some(false) => DevicePoll::Denied,
-            Some(true) => DevicePoll::Allowed(self.issue_token(has_device)),
+            Some(true) => DevicePoll::Allowed(self.tokens.issue(has_device)),
         }
     }
-
-    /// A new token and the refresh token that goes with it.
-    pub fn issue_token(&mut self, has_device: bool) -> (String, String) {
-        if self.tokens.len() >= MAX_TOKENS {
-            self.tokens.pop_front();
-        }
-        let (access_token, refresh_token) = (access_token(), refresh_token());
-        self.tokens.push_back(Token {
-            access_token: access_token.clone(),
-            refresh_token: refresh_token.clone(),
-            has_device,
-            revoked: false,
-        });
-        (access_token, refresh_token)
-    }
-
-    /// Spends a refresh token. The access token stays the same, as it was seen
-    /// to do while it has plenty of life left; the refresh token rotates.
-    pub fn refresh(&mut self, refresh_token_given: &str) -> Option<(String, String)> {
-        let mut tokens = self.tokens.iter_mut();
-        let token = tokens.find(|token| token.refresh_token == refresh_token_given)?;
-        if token.revoked {
-            return None;
-        }
-        token.refresh_token = refresh_token();
-        Some((token.access_token.clone(), token.refresh_token.clone()))
-    }
-
-    /// Revokes a token, and its refresh token with it. One that is not known,
-    /// or revoked already, is as good as revoked.
-    pub fn revoke(&mut self, access_token: &str) -> Result<(), NoDevice> {
-        let mut tokens = self.tokens.iter_mut();
-        match tokens.find(|token| token.access_token == access_token) {
-            Some(token) if !token.has_device => Err(NoDevice),
-            Some(token) => {
-                token.revoked = true;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    pub fn is_valid(&self, access_token: &str) -> bool {
-        let mut tokens = self.tokens.iter();
-        tokens.any(|token| token.access_token == access_token && !token.revoked)
-    }
-}
-
-/// 58 characters, `y0_` first.
-fn access_token() -> String {
-    format!("y0_{}{}", random::base64url(), &random::hex()[..12])
-}
-
-/// Four parts, of 1, 16, 82 and 22 characters.
-fn refresh_token() -> String {
-    format!(
-        "1:{}:{}{}:{}",
-        &random::base64url()[..16],
-        random::base64url(),
-        &random::base64url()[..39],
-        &random::base64url()[..22],
-    )
 }
 
 /// Requests by a random name, each for [`LIFETIME`].

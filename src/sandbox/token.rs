@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tiny_http::Request;
 
 use super::http::{self, Parameters};
-use super::state::{Challenge, DevicePoll, Method, NoDevice, State};
+use super::state::{Challenge, DevicePoll, Method, State};
+use super::tokens::NoDevice;
 use crate::page::header;
 
 const YEAR: u64 = 31_536_000;
@@ -38,7 +39,7 @@ pub fn info(request: Request, state: &State) {
     let token = header(&request, "Authorization").and_then(|value| value.split_once(' '));
     let valid = token.is_some_and(|(scheme, token)| {
         let scheme = scheme.to_ascii_lowercase();
-        matches!(&*scheme, "oauth" | "bearer") && state.is_valid(token.trim())
+        matches!(&*scheme, "oauth" | "bearer") && state.tokens.is_valid(token.trim())
     });
     if !valid {
         // The form of this body is not known; that it is no JSON is a fair test.
@@ -141,7 +142,7 @@ fn refresh(form: &Parameters, has_secret: bool, state: &mut State) -> Result<Val
     if !has_secret {
         return refused("invalid_client", "Client secret is missing");
     }
-    match state.refresh(refresh_token) {
+    match state.tokens.refresh(refresh_token) {
         Some(tokens) => Ok(token(tokens)),
         None => refused("invalid_grant", "The refresh token is not known"),
     }
@@ -155,7 +156,7 @@ fn revoked(request: &mut Request, state: &mut State) -> Result<Value, Refusal> {
     if !has_secret {
         return refused("invalid_client", "Client secret is missing");
     }
-    match state.revoke(access_token) {
+    match state.tokens.revoke(access_token) {
         Ok(()) => Ok(json!({ "status": "ok" })),
         Err(NoDevice) => refused(
             "unsupported_token_type",
@@ -188,7 +189,7 @@ fn code(
         (None, _) => return refused("invalid_client", "Client secret is missing"),
     }
     let has_device = authorization.device_id.is_some() || form.get("device_id").is_some();
-    Ok(token(state.issue_token(has_device)))
+    Ok(token(state.tokens.issue(has_device)))
 }
 
 fn token((access_token, refresh_token): (String, String)) -> Value {

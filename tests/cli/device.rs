@@ -93,7 +93,8 @@ fn the_code_is_shown_and_the_poll_outlives_faults_until_the_token_comes() {
 
 #[test]
 fn each_error_of_a_poll_has_its_exit_status() {
-    let cases: [(fn() -> Answer, i32, &str); 7] = [
+    type Case = (fn() -> Answer, i32, &'static str);
+    let cases: [Case; 7] = [
         (
             || json(400, r#"{"error":"access_denied"}"#),
             3,
