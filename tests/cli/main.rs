@@ -6,7 +6,10 @@
 mod support;
 
 mod answers;
+mod browser;
 mod device;
+mod hostile;
+mod hosts;
 mod listener;
 mod login;
 mod output;
