@@ -33,6 +33,9 @@ use backend::Backend;
 use request::{Incoming, Request, Unfit};
 
 const MAX_CONNECTIONS: usize = 64;
+/// Descriptors that are left to the rest of the program once they ran out.
+const SPARE_DESCRIPTORS: usize = 8;
+const MIN_CONNECTIONS: usize = 4;
 /// From the first byte that could be sent to the last of head and body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// How long a client may take to take its answer, and then to hang up.
@@ -74,7 +77,11 @@ impl Gate {
         let door = Arc::new(Door {
             policy,
             backend,
-            slots: Mutex::default(),
+            slots: Mutex::new(Slots {
+                open: VecDeque::new(),
+                next_id: 0,
+                most: MAX_CONNECTIONS,
+            }),
             changed: Condvar::new(),
             told_of_host: AtomicBool::new(false),
             told_of_tls: AtomicBool::new(false),
@@ -99,7 +106,7 @@ impl Gate {
     /// Waits until every answer begun is with its client, or the deadline.
     pub fn settle(&self, deadline: Instant) {
         let mut slots = self.door.slots();
-        while slots.open.iter().any(|slot| slot.serving) {
+        while slots.open.iter().any(|slot| slot.phase == Phase::Serving) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -120,23 +127,39 @@ struct Door {
 }
 
 /// The open connections, oldest first.
-#[derive(Default)]
 struct Slots {
     open: VecDeque<Slot>,
     next_id: u64,
+    /// [`MAX_CONNECTIONS`], or what the system's descriptors are enough for.
+    most: usize,
 }
 
 struct Slot {
     id: u64,
     stream: Arc<TcpStream>,
+    phase: Phase,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet, or all is over but the hanging up.
+    Idle,
+    /// Some of the request has come.
+    Sending,
     /// From a whole request to its answer: not to be thrown out.
-    serving: bool,
+    Serving,
 }
 
 impl Slots {
-    /// Throws out the oldest connection that is not being served.
+    /// Throws out the oldest connection that is not being served; of two, the
+    /// one that has sent nothing.
     fn evict(&mut self) -> bool {
-        let Some(oldest) = self.open.iter().position(|slot| !slot.serving) else {
+        let mut open = self.open.iter();
+        let idle = open.position(|slot| slot.phase == Phase::Idle && !has_unread(&slot.stream));
+        let mut open = self.open.iter();
+        let oldest = idle.or_else(|| open.position(|slot| slot.phase != Phase::Serving));
+        let Some(oldest) = oldest else {
             return false;
         };
         if let Some(slot) = self.open.remove(oldest) {
@@ -155,10 +178,14 @@ impl Door {
         loop {
             match listener.accept() {
                 Ok((stream, _)) => self.admit(Arc::new(stream)),
-                // Out of descriptors, most likely: give one back, and go on.
+                // Out of descriptors, most likely: make do with fewer from now
+                // on, so that some are left for the exchange of the code.
                 Err(_) => {
-                    self.slots().evict();
-                    thread::sleep(ACCEPT_PAUSE);
+                    let mut slots = self.slots();
+                    let fewer = slots.open.len().saturating_sub(SPARE_DESCRIPTORS);
+                    slots.most = slots.most.min(fewer.max(MIN_CONNECTIONS));
+                    while slots.open.len() > slots.most && slots.evict() {}
+                    drop(self.changed.wait_timeout(slots, ACCEPT_PAUSE));
                 }
             }
         }
@@ -166,7 +193,7 @@ impl Door {
 
     fn admit(self: &Arc<Door>, stream: Arc<TcpStream>) {
         let mut slots = self.slots();
-        while slots.open.len() >= MAX_CONNECTIONS && !slots.evict() {
+        while slots.open.len() >= slots.most && !slots.evict() {
             let woken = self.changed.wait(slots);
             slots = woken.unwrap_or_else(PoisonError::into_inner);
         }
@@ -175,7 +202,7 @@ impl Door {
         slots.open.push_back(Slot {
             id,
             stream: Arc::clone(&stream),
-            serving: false,
+            phase: Phase::Idle,
         });
         drop(slots);
         let ticket = Ticket {
@@ -185,6 +212,9 @@ impl Door {
         // Where no thread can be had, the ticket and the stream are dropped.
         let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
             let _ = ticket.door.serve(&stream, &ticket);
+            // Whoever waits for the ticket wants the descriptor.
+            drop(stream);
+            drop(ticket);
         });
     }
 
@@ -192,9 +222,16 @@ impl Door {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(ANSWER_TIME))?;
         let mut incoming = Incoming::new(stream, Instant::now() + REQUEST_TIME);
+        // Looked at before they are read, bytes are either unread or Sending:
+        // there is no moment at which this connection seems idle.
+        stream.set_read_timeout(Some(REQUEST_TIME))?;
+        if stream.peek(&mut [0])? == 0 {
+            return Ok(());
+        }
+        ticket.set(Phase::Sending);
         let answer = match self.receive(&mut incoming) {
             Ok(request) => {
-                ticket.set_serving(true);
+                ticket.set(Phase::Serving);
                 self.backend
                     .ask(&request, ALWAYS)
                     .unwrap_or_else(|_| refusal(503))
@@ -218,7 +255,7 @@ impl Door {
         // kernel reset the connection, and the answer could be lost with it.
         stream.set_nonblocking(true)?;
         let read = drain(stream, Instant::now());
-        ticket.set_serving(false);
+        ticket.set(Phase::Idle);
         if read {
             stream.set_nonblocking(false)?;
             drain(stream, Instant::now() + LINGER_TIME);
@@ -231,9 +268,10 @@ impl Door {
         match request.host() {
             Some(host) if is_loopback_name(&host) || self.policy.hosts.contains(&host) => {}
             host => {
-                if !self.told_of_host.swap(true, Ordering::Relaxed) {
-                    let named = host.unwrap_or_else(|| "none".to_owned());
-                    let named: String = named.chars().take(100).collect();
+                if let Some(host) = host
+                    && !self.told_of_host.swap(true, Ordering::Relaxed)
+                {
+                    let named: String = host.chars().take(100).collect();
                     output::warn(&format!(
                         "a request for another host was refused (Host: {named}): \
                          a web page may be trying to reach this port by DNS rebinding"
@@ -253,10 +291,10 @@ struct Ticket {
 }
 
 impl Ticket {
-    fn set_serving(&self, serving: bool) {
+    fn set(&self, phase: Phase) {
         let mut slots = self.door.slots();
         if let Some(slot) = slots.open.iter_mut().find(|slot| slot.id == self.id) {
-            slot.serving = serving;
+            slot.phase = phase;
         }
         self.door.changed.notify_all();
     }
@@ -266,6 +304,23 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.door.slots().open.retain(|slot| slot.id != self.id);
         self.door.changed.notify_all();
+    }
+}
+
+/// Whether bytes have come that nobody has read yet.
+fn has_unread(stream: &TcpStream) -> bool {
+    #[cfg(unix)]
+    {
+        use nix::sys::socket::{MsgFlags, recv};
+        use std::os::fd::AsRawFd;
+
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = stream;
+        false
     }
 }
 

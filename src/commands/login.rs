@@ -203,7 +203,10 @@ impl Job {
         if self.sandbox.is_none() {
             paste::listen(request.state.clone(), login.answer());
         }
-        output::say("Waiting for your answer in the browser.");
+        output::say(match self.no_browser {
+            true => "Waiting for the redirect.",
+            false => "Waiting for your answer in the browser.",
+        });
         let response = login
             .wait(deadline, |why| match &self.sandbox {
                 Some(sandbox) => {

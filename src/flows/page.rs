@@ -60,8 +60,8 @@ impl Outcome {
 pub fn refuse(request: Request, status: u16, english: &str, russian: &str) {
     let language = Language::of(&request);
     let goes_on = language.pick(
-        "The login goes on and still waits for Yandex's answer.",
-        "Вход продолжается: команда по-прежнему ждёт ответа Яндекса.",
+        "The login goes on in the terminal.",
+        "Вход, начатый в терминале, продолжается.",
     );
     let body = format!("<p class=\"soft\">{goes_on}</p>");
     page(

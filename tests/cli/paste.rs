@@ -189,7 +189,7 @@ mod terminal {
         let loopback = arguments(&server, &["--redirect-uri", "http://127.0.0.1:0/"]);
         let mut terminal = Terminal::start(&home, &loopback);
         let url = terminal.url();
-        terminal.shows("Waiting for your answer");
+        terminal.shows("Waiting for the redirect");
         let callback = browser::callback(&url, &[("code", "1234567")]);
         terminal.types("http://127.0.0.1:8000/?code=1&state=forged\n");
         terminal.shows("The wait goes on");
@@ -206,7 +206,7 @@ mod terminal {
             let loopback = arguments(&server, &["--redirect-uri", "http://127.0.0.1:0/"]);
             let mut terminal = Terminal::start(&home, &loopback);
             let url = terminal.url();
-            terminal.shows("Waiting for your answer");
+            terminal.shows("Waiting for the redirect");
             terminal.types(end);
             browser::answer(&url, &[("code", "1234567")]);
             terminal.shows("t0ken");
@@ -222,7 +222,7 @@ mod terminal {
         let mut terminal =
             Terminal::shell(&home, "set -m; \"$@\" & wait; echo ended $?", &loopback);
         let url = terminal.url();
-        terminal.shows("Waiting for your answer");
+        terminal.shows("Waiting for the redirect");
         terminal.types("not for the job\n");
         browser::answer(&url, &[("code", "1234567")]);
         terminal.shows("t0ken");
