@@ -14,6 +14,7 @@ mod listener;
 mod login;
 mod output;
 mod paste;
+mod readme;
 mod sandbox;
 mod saved;
 mod signals;

@@ -1,0 +1,148 @@
+//! The README's recipes as they stand there, with the sandbox in Yandex's
+//! place, and stand-ins for the programs that tokens are handed to.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{BINARY, Finished, Home, run};
+
+const README: &str = include_str!("../../README.md");
+
+/// The block behind `<!-- run: NAME -->`.
+fn block(name: &str) -> String {
+    let mark = format!("<!-- run: {name} -->\n```sh\n");
+    let (_, rest) = README
+        .split_once(&mark)
+        .expect("the recipe is in the README");
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// Directories of programs: ours, and ones that write down what they are given.
+fn programs(home: &Home) -> PathBuf {
+    let bin = home.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    std::os::unix::fs::symlink(BINARY, bin.join("yandex-token")).unwrap();
+    for name in ["gh", "vault", "kubectl", "pass"] {
+        let script = format!(
+            "#!/bin/sh\necho \"$0 $*\" >>'{0}/calls'; cat >'{0}/{name}.in'\n",
+            home.path().display()
+        );
+        let path = bin.join(name);
+        fs::write(&path, script).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    bin
+}
+
+/// Runs recipes one after another in one shell under the sandbox.
+fn run_recipes(home: &Home, before: &str, names: &[&str]) -> Finished {
+    let bin = programs(home);
+    let blocks: String = names.iter().map(|name| block(name)).collect();
+    let script = format!("set -eu\n{before}\n{blocks}");
+    let mut command: Command = home.command(&["sandbox", "--", "sh", "-c", &script]);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command
+        .env("PATH", path)
+        .env("GITHUB_ENV", home.path().join("github.env"));
+    let done = run(command);
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    done
+}
+
+fn read(home: &Home, name: &str) -> String {
+    fs::read_to_string(home.path().join(name)).unwrap()
+}
+
+/// The sandbox's token, as a script that has logged in has it.
+const LOGGED_IN: &str =
+    "yandex-token login -q --device --device-id ci-pipeline-1 --format json -o got.json
+YANDEX_TOKEN_JSON=$(cat got.json)";
+
+#[test]
+fn ci_is_bootstrapped_by_a_device_login_and_the_answer_kept_as_a_secret() {
+    let home = Home::new();
+    run_recipes(&home, "", &["bootstrap"]);
+    let kept: Value = serde_json::from_str(&read(&home, "gh.in")).unwrap();
+    assert!(kept["refresh_token"].as_str().unwrap().starts_with("1:"));
+    assert!(read(&home, "calls").ends_with("gh secret set YANDEX_TOKEN_JSON\n"));
+    assert!(!home.path().join("yandex.json").exists());
+}
+
+#[test]
+fn a_job_mints_a_masked_token_and_hands_back_only_a_file_that_changed() {
+    let home = Home::new();
+    let done = run_recipes(&home, LOGGED_IN, &["job", "hand-back"]);
+    let token = read(&home, "github.env");
+    let token = token.strip_prefix("YANDEX_TOKEN=").unwrap().trim();
+    assert_eq!(done.stdout, format!("::add-mask::{token}\n"));
+    assert!(!home.path().join("calls").exists(), "nothing has changed");
+    assert_eq!(crate::support::mode(&home.path().join("token.json")), 0o600);
+
+    let home = Home::new();
+    let expired = format!(
+        "{LOGGED_IN}\nYANDEX_TOKEN_JSON=$(sed 's/\"expires_at\":[0-9]*/\"expires_at\":1/' got.json)"
+    );
+    run_recipes(&home, &expired, &["job", "hand-back"]);
+    let handed: Value = serde_json::from_str(&read(&home, "gh.in")).unwrap();
+    let first: Value = serde_json::from_str(&read(&home, "got.json")).unwrap();
+    assert_ne!(
+        handed["refresh_token"], first["refresh_token"],
+        "the rotated one"
+    );
+}
+
+#[test]
+fn a_refresh_token_alone_is_enough_for_a_job() {
+    let home = Home::new();
+    let before = format!(
+        "{LOGGED_IN}\nYANDEX_REFRESH_TOKEN=$(sed 's/.*\"refresh_token\":\"\\([^\"]*\\)\".*/\\1/' got.json)"
+    );
+    run_recipes(&home, &before, &["refresh-token"]);
+    assert!(read(&home, "github.env").starts_with("YANDEX_TOKEN=y0_"));
+    let next: Value = serde_json::from_str(&read(&home, "token.json")).unwrap();
+    assert!(next["refresh_token"].as_str().unwrap().starts_with("1:"));
+}
+
+#[test]
+fn a_gitlab_job_hands_the_token_on_in_a_file() {
+    let home = Home::new();
+    let before = "yandex-token login -q --device --save";
+    let done = run_recipes(&home, before, &["gitlab"]);
+    assert_eq!(done.stdout, "");
+    assert!(read(&home, "token.env").starts_with("YANDEX_TOKEN=y0_"));
+    assert_eq!(crate::support::mode(&home.path().join("token.env")), 0o600);
+}
+
+#[test]
+fn a_token_is_handed_over_through_a_pipe() {
+    let home = Home::new();
+    run_recipes(&home, "yandex-token login -q --device --save", &["pipes"]);
+    assert!(read(&home, "vault.in").starts_with("{\"access_token\":\"y0_"));
+    for name in ["kubectl", "pass"] {
+        let token = read(&home, &format!("{name}.in"));
+        assert!(
+            token.starts_with("y0_") && token.ends_with('\n'),
+            "{token:?}"
+        );
+    }
+    let calls = read(&home, "calls");
+    assert_eq!(calls.lines().count(), 3);
+    assert!(!calls.contains("y0_"), "no token is an argument: {calls}");
+}
+
+#[test]
+fn every_recipe_of_the_readme_is_run_here() {
+    let source = include_str!("readme.rs");
+    for part in README.split("<!-- run: ").skip(1) {
+        let name = part.split(" -->").next().unwrap();
+        assert!(
+            source.contains(&format!("\"{name}\"")),
+            "{name} is run by no test"
+        );
+    }
+}
