@@ -5,17 +5,26 @@
 
 mod support;
 
+#[cfg(unix)]
+mod accounts;
 mod answers;
 mod browser;
 mod device;
+#[cfg(unix)]
+mod faults;
 mod hostile;
 mod hosts;
 mod listener;
 mod login;
 mod output;
 mod paste;
+#[cfg(unix)]
+mod places;
 mod readme;
+#[cfg(unix)]
 mod sandbox;
+mod sandbox_pages;
+mod sandbox_tokens;
 mod saved;
 mod signals;
 mod status;

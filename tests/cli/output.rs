@@ -1,1 +1,281 @@
+//! What a login prints or keeps: the bytes, the saved JSON, the device's name.
 
+use std::fs;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{answer, parameter};
+use crate::support::server::{Server, json as answer_json};
+use crate::support::{Finished, Home, Running, run};
+
+pub const TOKEN: &str = "y0_AgAAAAABcd-ef.gh~ij+kl/mn=";
+pub const ANSWER: &str = r#"{"access_token": "y0_AgAAAAABcd-ef.gh~ij+kl/mn=", "expires_in": 3600, "refresh_token": "1:r3fr3sh:x:y", "scope": "login:info", "token_type": "bearer"}"#;
+
+/// The arguments of a login at this server, whose browser is the test.
+pub fn login<'a>(server: &'a Server, options: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = with_browser(server, options);
+    arguments.push("--no-browser");
+    arguments
+}
+
+/// The arguments of a login that opens `$BROWSER`.
+pub fn with_browser<'a>(server: &'a Server, options: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["login", "--client-id", "app"];
+    arguments.extend(["--redirect-uri", "http://127.0.0.1:0/"]);
+    arguments.extend(["--oauth-url", &server.origin]);
+    arguments.extend(options);
+    arguments
+}
+
+/// Runs a login and answers it with a code.
+#[track_caller]
+pub fn complete(mut command: Command) -> Finished {
+    let mut running = Running::start(&mut command);
+    answer(&running.url(), &[("code", "1234567")]);
+    running.finish()
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+#[test]
+fn a_saved_token_holds_all_that_is_known_of_it() {
+    for (options, file) in [
+        (&["--save"] as &[_], "data/yandex-token/default.json"),
+        (&["--profile", "work"], "data/yandex-token/work.json"),
+        (&["--token-file", "my.json"], "my.json"),
+    ] {
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        let before = now();
+        let done = complete(home.command(&login(&server, options)));
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        assert_eq!(done.stdout, "", "a login that saves prints nothing");
+        done.hides(&[TOKEN, "r3fr3sh"]);
+        assert_eq!(home.files(), {
+            let mut expected = vec!["data/yandex-token/device-id", file];
+            expected.sort_unstable();
+            expected
+        });
+        let text = fs::read_to_string(home.path().join(file)).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        assert!(text.ends_with('\n'));
+        let mut saved: Value = serde_json::from_str(&text).unwrap();
+        let expires_at = saved["expires_at"].as_u64().unwrap();
+        assert!(
+            (before + 3600..=now() + 3600).contains(&expires_at),
+            "{saved}"
+        );
+        saved["expires_at"] = 0.into();
+        let device = fs::read_to_string(home.data().join("device-id")).unwrap();
+        let expected = json!({
+            "access_token": TOKEN,
+            "token_type": "bearer",
+            "refresh_token": "1:r3fr3sh:x:y",
+            "scope": "login:info",
+            "expires_at": 0,
+            "client_id": "app",
+            "oauth_url": server.origin,
+            "device_id": device.trim(),
+        });
+        assert_eq!(saved, expected);
+    }
+}
+
+#[test]
+fn the_json_format_is_what_a_token_file_would_hold() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    let options = ["--device-id", "device-1"];
+    let mut printing = options.to_vec();
+    printing.extend(["--format", "json"]);
+    let printed = complete(home.command(&login(&server, &printing))).stdout;
+    let mut saving = options.to_vec();
+    saving.extend(["--token-file", "saved"]);
+    complete(home.command(&login(&server, &saving)));
+    let saved = fs::read_to_string(home.path().join("saved")).unwrap();
+    assert_eq!(printed.lines().count(), 1, "{printed:?}");
+    let comparable = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        assert!(value["expires_at"].take().is_u64());
+        value
+    };
+    assert_eq!(comparable(&printed), comparable(&saved));
+}
+
+#[test]
+fn an_output_file_holds_exactly_what_would_be_printed() {
+    let server = Server::json(200, r#"{"access_token": "y0_a.b~c+d/e="}"#);
+    let json = format!(
+        r#"{{"access_token":"y0_a.b~c+d/e=","client_id":"app","oauth_url":"{}"}}"#,
+        server.origin
+    );
+    for (format, line) in [
+        (None, "y0_a.b~c+d/e="),
+        (Some("token"), "y0_a.b~c+d/e="),
+        (Some("json"), &*json),
+        (Some("env"), "YANDEX_TOKEN=y0_a.b~c+d/e="),
+        (Some("header"), "Authorization: OAuth y0_a.b~c+d/e="),
+        (Some("bearer"), "Authorization: Bearer y0_a.b~c+d/e="),
+    ] {
+        let home = Home::new();
+        let mut options = vec!["-o", "out"];
+        options.extend(format.iter().flat_map(|format| ["--format", format]));
+        let done = complete(home.command(&login(&server, &options)));
+        assert_eq!(
+            (done.code, &*done.stdout),
+            (Some(0), ""),
+            "{format:?} {done:#?}"
+        );
+        let written = fs::read_to_string(home.path().join("out")).unwrap();
+        assert_eq!(written, format!("{line}\n"), "{format:?}");
+        assert_eq!(home.files(), ["out"]);
+    }
+}
+
+#[test]
+fn an_output_file_longer_than_the_token_is_replaced_whole() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    fs::write(home.path().join("out"), "x".repeat(100_000)).unwrap();
+    complete(home.command(&login(&server, &["--output", "out"])));
+    let written = fs::read_to_string(home.path().join("out")).unwrap();
+    assert_eq!(written, format!("{TOKEN}\n"));
+}
+
+#[test]
+fn a_login_that_fails_leaves_the_old_file_and_nothing_beside_it() {
+    let refused = r#"{"error": "invalid_grant"}"#;
+    for (options, file) in [
+        (["-o", "kept"], "kept"),
+        (["--token-file", "kept"], "kept"),
+        (["--profile", "kept"], "data/yandex-token/kept.json"),
+    ] {
+        for (code, response) in [
+            (3, &[("error", "access_denied")] as &[_]),
+            (5, &[("code", "1234567")]),
+            (4, &[]),
+        ] {
+            let (home, server) = (Home::new(), Server::json(400, refused).idle());
+            let path = home.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "old").unwrap();
+            let mut arguments = login(&server, &options);
+            if response.is_empty() {
+                arguments.extend(["--timeout", "1s"]);
+            }
+            let mut running = Running::start(&mut home.command(&arguments));
+            let url = running.url();
+            if !response.is_empty() {
+                answer(&url, response);
+            }
+            running.finish().fails(code, "");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+            let mut left = home.files();
+            left.retain(|name| name != "data/yandex-token/device-id");
+            assert_eq!(left, [file], "exit {code}");
+        }
+    }
+}
+
+#[test]
+fn a_login_that_fails_makes_no_file() {
+    for option in ["-o", "--token-file"] {
+        let (home, server) = (Home::new(), Server::json(500, "").idle());
+        let arguments = login(&server, &[option, "new"]);
+        complete(home.command(&arguments)).fails(6, "");
+        let mut left = home.files();
+        left.retain(|name| name != "data/yandex-token/device-id");
+        assert_eq!(left, Vec::<String>::new(), "{option}");
+    }
+}
+
+#[test]
+fn a_saved_login_names_this_machine_and_always_by_the_same_id() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    let host = Command::new("hostname").output().unwrap().stdout;
+    let host = String::from_utf8(host).unwrap();
+    let mut sent = Vec::new();
+    for options in [&["--save"] as &[_], &["--token-file", "other.json"]] {
+        let mut running = Running::start(&mut home.command(&login(&server, options)));
+        let url = running.url();
+        answer(&url, &[("code", "1234567")]);
+        assert_eq!(running.finish().code, Some(0));
+        assert_eq!(
+            parameter(&url, "device_name").as_deref(),
+            Some(host.trim_end())
+        );
+        sent.push(parameter(&url, "device_id").unwrap());
+    }
+    assert_eq!(sent[0], sent[1]);
+    let kept = fs::read_to_string(home.data().join("device-id")).unwrap();
+    assert_eq!(kept, format!("{}\n", sent[0]));
+    let groups: Vec<_> = sent[0].split('-').map(str::len).collect();
+    assert_eq!(groups, [8, 4, 4, 4, 12], "a UUID: {kept}");
+    #[cfg(unix)]
+    assert_eq!(crate::support::mode(&home.data().join("device-id")), 0o600);
+
+    let elsewhere = Home::new();
+    complete(elsewhere.command(&login(&server, &["--save"])));
+    let other = fs::read_to_string(elsewhere.data().join("device-id")).unwrap();
+    assert_ne!(other, kept, "another home is another device");
+}
+
+#[test]
+fn a_login_that_only_prints_names_no_device_and_keeps_nothing() {
+    for options in [&[] as &[_], &["-o", "out"]] {
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        let mut running = Running::start(&mut home.command(&login(&server, options)));
+        let url = running.url();
+        for name in ["device_id", "device_name"] {
+            assert_eq!(parameter(&url, name), None);
+        }
+        answer(&url, &[("code", "1234567")]);
+        assert_eq!(running.finish().code, Some(0));
+        assert!(!home.data().exists());
+    }
+}
+
+#[test]
+fn a_device_id_that_is_none_is_refused_by_name() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+    fs::create_dir_all(home.data()).unwrap();
+    for bad in ["", "short\n", "Устройство\n", "two\nlines\n"] {
+        fs::write(home.data().join("device-id"), bad).unwrap();
+        let done = run(home.command(&login(&server, &["--save"])));
+        done.fails(8, "device-id");
+        assert!(!done.stderr.contains("/authorize"), "{done:#?}");
+    }
+}
+
+#[test]
+fn two_logins_at_once_on_one_profile_both_end_well() {
+    let home = Home::new();
+    // The token is the code.
+    let server = Server::start(|request| {
+        let code = request.field("code").unwrap();
+        answer_json(200, &format!(r#"{{"access_token": "{code}"}}"#))
+    });
+    let arguments = login(&server, &["--save"]);
+    let start = || Running::start(&mut home.command(&arguments));
+    let mut running = [start(), start(), start()];
+    let urls = running.each_mut().map(Running::url);
+    let devices = urls.each_ref().map(|url| parameter(url, "device_id"));
+    assert!(devices.iter().all(|id| *id == devices[0]), "{devices:?}");
+    std::thread::scope(|scope| {
+        for (url, code) in urls.iter().zip(["first", "second", "third"]) {
+            scope.spawn(move || answer(url, &[("code", code)]));
+        }
+    });
+    for login in running {
+        let done = login.finish();
+        assert_eq!(done.code, Some(0), "{done:#?}");
+    }
+    let saved = fs::read_to_string(home.data().join("default.json")).unwrap();
+    let saved: Value = serde_json::from_str(&saved).unwrap();
+    let token = saved["access_token"].as_str().unwrap();
+    assert!(["first", "second", "third"].contains(&token));
+    let expected = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
+    assert_eq!(home.files(), expected);
+}
