@@ -305,8 +305,8 @@ pub struct Exec {
 
 const SANDBOX_EXAMPLES: &str = "\
 Examples:
-  yandex-token sandbox -- sh -c 'yandex-token login --no-browser'
-      run a script against the sandbox
+  yandex-token sandbox -- ./your-script
+      run a script against the sandbox; its device logins are allowed
   yandex-token sandbox
       serve it; the three lines it prints are for the environment of others";
 

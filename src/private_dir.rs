@@ -12,10 +12,7 @@ impl PrivateDir {
     /// Makes one, mode 0700, below `parent`.
     pub fn below(parent: &Path) -> io::Result<PrivateDir> {
         let path = parent.join(format!("yandex-token-{}", random::hex()));
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
+        create(&path)?;
         Ok(PrivateDir(path))
     }
 
@@ -28,6 +25,17 @@ impl Drop for PrivateDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Makes a directory for this user alone, whatever the umask.
+pub fn create(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
 }
 
 /// Where short-lived private things go: `$XDG_RUNTIME_DIR`, then the temporary

@@ -19,18 +19,29 @@ mod unix {
             .collect()
     }
 
+    /// The endings that the caller has not set to be ignored. Only Linux tells;
+    /// elsewhere all are taken for wanted.
+    fn wanted() -> SigSet {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let ignored = ignored.unwrap_or(0);
+        let is_wanted = |signal: &Signal| ignored & 1 << (*signal as u32 - 1) == 0;
+        endings().iter().filter(is_wanted).collect()
+    }
+
     /// Runs `put_away` when a signal is about to end the process. Called
     /// before any other thread is started, so that all of them inherit it.
     pub fn before_death(put_away: impl Fn() + Send + 'static) {
-        if endings().thread_block().is_err() {
+        let wanted = wanted();
+        if wanted.thread_block().is_err() {
             return;
         }
         std::thread::spawn(move || {
             loop {
-                if let Ok(signal) = endings().wait() {
+                if let Ok(signal) = wanted.wait() {
                     put_away();
                     let _ = raise(signal);
-                    // Delivered here, unless it is to be ignored.
                     delivered(|| ());
                 }
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::output;
+use crate::private_dir;
 use crate::random;
 use place::Place;
 use token::StoredToken;
@@ -148,19 +149,20 @@ pub fn data_dir() -> Result<PathBuf, Error> {
         })
 }
 
-/// Makes the data directory, for this user alone.
+/// Makes the data directory, and what is missing above it, for this user
+/// alone.
 fn make_data_dir() -> Result<PathBuf, Error> {
     let dir = data_dir()?;
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent).map_err(|e| creating(parent, &e))?;
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    for dir in missing.into_iter().rev() {
+        match private_dir::create(dir) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(creating(dir, &error));
+            }
+            _ => {}
+        }
     }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(&dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(creating(&dir, &error)),
-        _ => Ok(dir),
-    }
+    Ok(dir)
 }
 
 fn creating(dir: &Path, cause: &std::io::Error) -> Error {

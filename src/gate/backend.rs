@@ -151,13 +151,17 @@ fn read_answer(stream: &mut Stream, no_body: bool, headers: &str) -> io::Result<
 #[cfg(unix)]
 fn listen() -> io::Result<(Server, impl Fn() -> io::Result<Stream>)> {
     use crate::private_dir::{PrivateDir, runtime_dirs};
+    use std::os::unix::fs::PermissionsExt;
 
     // A long TMPDIR may not fit into a socket's address: /tmp always does.
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for parent in runtime_dirs().into_iter().chain(["/tmp".into()]) {
         let bound = PrivateDir::below(&parent).and_then(|dir| {
             let path = dir.path().join("gate");
-            Ok((std::os::unix::net::UnixListener::bind(&path)?, dir, path))
+            let listener = std::os::unix::net::UnixListener::bind(&path)?;
+            // Under a umask of 0777 we could not even connect ourselves.
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
+            Ok((listener, dir, path))
         });
         match bound {
             Ok((listener, dir, path)) => {

@@ -16,6 +16,20 @@ pub fn private_options() -> fs::OpenOptions {
     options
 }
 
+/// For this user alone, whatever the umask made of it.
+pub fn make_private(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        if file.metadata()?.permissions().mode() & 0o777 != 0o600 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    let _ = file;
+    Ok(())
+}
+
 /// Opens or makes a file of ours that nobody else can read, whatever the
 /// umask, and whatever somebody may have planted under its name.
 pub fn open_private(path: &Path) -> io::Result<File> {
@@ -24,7 +38,7 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
         let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
         let found = file.metadata()?;
@@ -36,9 +50,7 @@ pub fn open_private(path: &Path) -> io::Result<File> {
                 path.display()
             )));
         }
-        if found.mode() & 0o777 != 0o600 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
+        make_private(&file)?;
         Ok(file)
     }
     #[cfg(not(unix))]
@@ -103,17 +115,21 @@ pub fn is_named(file: &File, path: &Path) -> bool {
     }
 }
 
+/// The directory that a file is in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Follows symbolic links to where a file is or would be made.
 pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..40 {
         let Ok(link) = fs::read_link(&path) else {
-            let parent = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
             let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-            return Ok(parent.canonicalize()?.join(name));
+            return Ok(parent(&path).canonicalize()?.join(name));
         };
         path = match path.parent() {
             Some(parent) => parent.join(link),

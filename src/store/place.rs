@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::files::{
-    check_directory, content, give_back, is_named, is_root, open_private, other_owner,
-    private_options, resolve,
+    check_directory, content, give_back, is_named, is_root, make_private, open_private,
+    other_owner, parent, private_options, resolve,
 };
 use super::token::StoredToken;
 use crate::error::Error;
@@ -72,6 +72,10 @@ impl Place {
     /// the refresh token it replaces is spent.
     pub fn of_token(path: &Path) -> Result<Place, Error> {
         let mut place = Place::of(path)?.in_safe_directory()?;
+        // Where the path is a link, whoever replaces that chooses the file.
+        if path.is_symlink() {
+            check_directory(parent(path))?;
+        }
         place.is_whole = Some(|content| StoredToken::parse(content).is_ok());
         Ok(place)
     }
@@ -83,10 +87,7 @@ impl Place {
     }
 
     fn directory(&self) -> &Path {
-        match self.target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+        parent(&self.target)
     }
 
     /// Takes the lock, waiting for whoever has it.
@@ -302,7 +303,11 @@ fn rescue(content: &[u8]) -> io::Result<PathBuf> {
         let kept = private_options()
             .create_new(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+            .and_then(|mut file| {
+                make_private(&file)?;
+                file.write_all(content)?;
+                file.sync_all()
+            });
         match kept {
             Ok(()) => return Ok(path),
             Err(error) => failed = error,

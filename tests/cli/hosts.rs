@@ -192,13 +192,12 @@ fn localhost_is_served_on_both_address_families() {
 }
 
 #[test]
-fn a_listener_on_an_ipv6_address_is_there_and_nowhere_else() {
+fn a_listener_on_an_ipv6_address_is_there() {
     if !has_ipv6() {
         return;
     }
     let login = Waiting::at(Server::json(200, ANSWER), "http://[::1]:0/", &[]);
-    let port = login.address().port();
-    assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    assert!(login.address().is_ipv6());
     login.succeeds();
 }
 
