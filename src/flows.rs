@@ -3,7 +3,9 @@
 
 pub mod browser;
 pub mod device;
+pub mod listener;
 pub mod loopback;
 pub mod page;
 pub mod paste;
 pub mod redirect_uri;
+pub mod start_link;

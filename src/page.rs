@@ -51,6 +51,17 @@ impl Language {
     }
 }
 
+/// Adds headers to a response. Each value must be ASCII without line breaks.
+pub fn headers<R: std::io::Read>(
+    response: Response<R>,
+    headers: &[(&'static str, &str)],
+) -> Response<R> {
+    headers.iter().fold(response, |response, (name, value)| {
+        let header = Header::from_bytes(*name, *value);
+        response.with_header(header.expect("headers here are ASCII"))
+    })
+}
+
 pub fn header<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
     let mut headers = request.headers().iter();
     let found = headers.find(|header| header.field.equiv(name))?;
@@ -86,21 +97,19 @@ impl Page {
         let response = Response::from_string(self.html())
             .with_status_code(self.status)
             .with_chunked_threshold(usize::MAX);
-        let response = [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Language", self.language.pick("en", "ru")),
-            ("Vary", "Accept-Language"),
-            ("Content-Security-Policy", &policy),
-        ]
-        .into_iter()
-        .chain((self.status == 405).then_some(("Allow", "GET")))
-        .fold(
+        let response = headers(
             response,
-            |response, (name, value)| match Header::from_bytes(name, value) {
-                Ok(header) => response.with_header(header),
-                Err(()) => response,
-            },
+            &[
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Content-Language", self.language.pick("en", "ru")),
+                ("Vary", "Accept-Language"),
+                ("Content-Security-Policy", &policy),
+            ],
         );
+        let response = match self.status {
+            405 => headers(response, &[("Allow", "GET")]),
+            _ => response,
+        };
         // A client that left has no use for the answer.
         let _ = request.respond(response);
     }

@@ -11,9 +11,11 @@ use super::destination::Destination;
 use super::{location, variable};
 use crate::cli;
 use crate::error::{Error, Kind};
-use crate::flows::loopback::{Listener, Login};
+use crate::flows::listener::Listener;
+use crate::flows::loopback::Login;
 use crate::flows::page::Outcome;
 use crate::flows::redirect_uri::RedirectUri;
+use crate::flows::start_link::StartLink;
 use crate::flows::{browser, device, paste};
 use crate::oauth::authorization::{AuthorizationRequest, Response, Wishes};
 use crate::oauth::client::Client;
@@ -152,15 +154,23 @@ impl Way {
             uris.push(parse("http://127.0.0.1:0/", "--redirect-uri")?);
         }
         if let Some(public) = uris.iter().find(|uri| !uri.is_loopback()) {
-            let why = match options.listen {
-                None => "a public Redirect URI needs --listen, and a reverse proxy in front of it",
-                Some(_) => "a public Redirect URI behind a reverse proxy is not supported yet",
-            };
-            return Err(
-                Error::usage(format!("the Redirect URI {}", public.as_str()), why).hint(
-                    "Register a loopback one and give it: --redirect-uri http://127.0.0.1:8000/",
-                ),
-            );
+            let what = format!("the Redirect URI {}", public.as_str());
+            if options.listen.is_none() {
+                return Err(Error::usage(
+                    what,
+                    "a public Redirect URI needs --listen, and a reverse proxy in front of it",
+                )
+                .hint(
+                    "Without a proxy give a loopback one: --redirect-uri http://127.0.0.1:8000/",
+                ));
+            }
+            if options.sandbox {
+                return Err(
+                    Error::usage(what, "a sandbox inside of login can't be reached there").hint(
+                        "Run `yandex-token sandbox` beside it, and name it with --oauth-url.",
+                    ),
+                );
+            }
         }
         if options.listen.is_some() && uris.len() > 1 {
             return Err(Error::usage(
@@ -190,15 +200,20 @@ impl Job {
     }
 
     fn by_loopback(self, listener: Listener) -> Result<(), Error> {
-        let redirect_uri = listener.redirect_uri().clone();
+        let redirect_uri = listener.redirect_uri.clone();
         let request = self.request(Some(redirect_uri.as_str()));
         let deadline = Instant::now() + self.timeout;
-        let login = listener.serve(request.state.clone())?;
-        announce::loopback(&request.url, &redirect_uri);
+        let start = (!redirect_uri.is_loopback()).then(|| StartLink::new(&request.url));
+        let to_open = match &start {
+            Some(link) => link.url(&redirect_uri),
+            None => request.url.clone(),
+        };
+        let login = Login::start(listener, request.state.clone(), start)?;
+        announce::loopback(&to_open, &redirect_uri);
         match (&self.sandbox, self.no_browser) {
-            (Some(sandbox), true) => sandbox.user().follow(request.url.clone()),
+            (Some(sandbox), true) => sandbox.user().follow(to_open),
             (_, true) => {}
-            (_, false) => browser::open(request.url.as_str(), login.no_browser()),
+            (_, false) => browser::open(to_open.as_str(), login.no_browser()),
         }
         if self.sandbox.is_none() {
             paste::listen(request.state.clone(), login.answer());

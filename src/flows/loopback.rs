@@ -6,97 +6,58 @@
 //! the page, so the code does not stay in the address bar. Only a response
 //! with our `state` gets that far; all else is refused and ends nothing.
 
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tiny_http::{Header, Method, Request, Response};
+use tiny_http::{Method, Request, Response};
 
+use super::listener::Listener;
 use super::page::{Outcome, refuse};
-use super::redirect_uri::RedirectUri;
+use super::start_link::StartLink;
 use crate::error::{Error, Kind};
 use crate::gate::{Gate, Policy};
 use crate::oauth::authorization::{self, parse_response};
 use crate::oauth::pkce::State;
+use crate::page::headers;
 
 /// How long a browser may take to fetch the page once the token is out.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Ports tried for a port 0 that must be free on both address families.
-const FREE_PORT_TRIES: usize = 20;
 
-/// A bound listener. Nothing is answered before [`Listener::serve`].
-pub struct Listener {
-    sockets: Vec<TcpListener>,
-    redirect_uri: RedirectUri,
-    listen_host: Option<String>,
+/// What ends the wait or changes it.
+enum Event {
+    Response(authorization::Response),
+    NoBrowser(String),
 }
 
-impl Listener {
-    /// Binds the first redirect URI whose port is free, or `listen` in its
-    /// stead.
-    ///
-    /// # Errors
-    /// A port that is in use or forbidden, by name.
-    pub fn bind(uris: &[RedirectUri], listen: Option<SocketAddr>) -> Result<Listener, Error> {
-        if let (Some(address), Some(uri)) = (listen, uris.first()) {
-            let socket =
-                TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?;
-            let port = socket
-                .local_addr()
-                .map_or(address.port(), |bound| bound.port());
-            return Ok(Listener {
-                sockets: vec![socket],
-                redirect_uri: uri.with_port(port),
-                listen_host: Some(match address.ip() {
-                    IpAddr::V4(ip) => ip.to_string(),
-                    IpAddr::V6(ip) => format!("[{ip}]"),
-                }),
-            });
-        }
-        let mut failures = Vec::new();
-        for uri in uris {
-            match bind_all(&uri.addresses(), uri.port()) {
-                Ok((sockets, port)) => {
-                    return Ok(Listener {
-                        sockets,
-                        redirect_uri: uri.with_port(port),
-                        listen_host: None,
-                    });
-                }
-                Err(error) => failures.push(error),
-            }
-        }
-        let why: Vec<_> = failures.iter().map(|failure| failure.why.clone()).collect();
-        Err(match failures.pop() {
-            Some(last) => Error {
-                why: why.join("; "),
-                ..last
-            },
-            None => Error::usage("--redirect-uri", "none is given"),
-        })
-    }
+/// A login that is waiting for its authorization response.
+pub struct Login {
+    gate: Gate,
+    shared: Arc<Shared>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+}
 
-    /// The Redirect URI to send, with the port that was bound.
-    pub fn redirect_uri(&self) -> &RedirectUri {
-        &self.redirect_uri
-    }
-
-    /// Starts to answer.
-    pub fn serve(self, state: State) -> Result<Login, Error> {
-        let uri = &self.redirect_uri;
-        let hosts = [Some(uri.host().to_owned()), self.listen_host];
+impl Login {
+    /// Starts to answer. With a start link, to those who opened it.
+    pub fn start(
+        listener: Listener,
+        state: State,
+        start_link: Option<StartLink>,
+    ) -> Result<Login, Error> {
+        let uri = &listener.redirect_uri;
+        let hosts = [Some(uri.host().to_owned()), listener.listen_host];
         let policy = Policy {
             hosts: hosts.into_iter().flatten().collect(),
             max_body: 0,
         };
-        let gate = Gate::open(self.sockets, policy)
+        let gate = Gate::open(listener.sockets, policy)
             .map_err(|error| Error::local("starting the listener", error))?;
         let (sender, events) = channel();
         let shared = Arc::new(Shared {
             path: uri.path().to_owned(),
+            start_link,
             location: uri.location().to_owned(),
             state,
             stage: Mutex::new(Stage::Waiting),
@@ -117,90 +78,7 @@ impl Listener {
             sender,
         })
     }
-}
 
-/// Binds the port on each of the addresses that this machine has. With port 0
-/// the system chooses, and all addresses get the same.
-fn bind_all(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let mut sockets: Vec<TcpListener> = Vec::new();
-        let mut bound = port;
-        let mut failure = None;
-        for &ip in addresses {
-            let address = SocketAddr::new(ip, bound);
-            match TcpListener::bind(address) {
-                Ok(socket) => {
-                    bound = socket.local_addr().map_or(bound, |address| address.port());
-                    sockets.push(socket);
-                }
-                // `localhost` without IPv6, or without IPv4.
-                Err(error) if addresses.len() > 1 && is_no_address(&error) => {
-                    failure = failure.or(Some((address, error)));
-                }
-                // Somebody else on one family could be sent our code.
-                Err(error) => {
-                    sockets.clear();
-                    failure = Some((address, error));
-                    break;
-                }
-            }
-        }
-        match failure {
-            _ if !sockets.is_empty() => return Ok((sockets, bound)),
-            Some((_, error))
-                if port == 0 && tries < FREE_PORT_TRIES && error.kind() == ErrorKind::AddrInUse => {
-            }
-            Some((address, error)) => return Err(cannot_listen(address, &error)),
-            None => return Err(Error::local("listening", "no address to listen on")),
-        }
-    }
-}
-
-fn is_no_address(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    const NO_FAMILY: i32 = nix::libc::EAFNOSUPPORT;
-    #[cfg(not(unix))]
-    const NO_FAMILY: i32 = 10047; // WSAEAFNOSUPPORT
-    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
-}
-
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
-    let port = address.port();
-    let what = format!("listening on {address}");
-    match error.kind() {
-        ErrorKind::AddrInUse => {
-            Error::local(what, format!("port {port} is in use by another program")).hint(
-                "Stop that program, or register a Redirect URI with another port too and \
-                 give both: --redirect-uri is repeatable.",
-            )
-        }
-        ErrorKind::PermissionDenied => {
-            Error::local(what, format!("port {port} is forbidden to this user")).hint(
-                "Register a Redirect URI with a port from 1024 up, and give it with \
-                 --redirect-uri.",
-            )
-        }
-        _ => Error::local(what, format!("port {port}: {error}")),
-    }
-}
-
-/// What ends the wait or changes it.
-enum Event {
-    Response(authorization::Response),
-    NoBrowser(String),
-}
-
-/// A login that is waiting for its authorization response.
-pub struct Login {
-    gate: Gate,
-    shared: Arc<Shared>,
-    events: Receiver<Event>,
-    sender: Sender<Event>,
-}
-
-impl Login {
     /// To be told, from any thread, that no browser could be opened.
     pub fn no_browser(&self) -> impl FnOnce(String) + Send + 'static {
         let sender = self.sender.clone();
@@ -274,6 +152,7 @@ impl Login {
 /// What the answering thread and the command share.
 struct Shared {
     path: String,
+    start_link: Option<StartLink>,
     location: String,
     state: State,
     stage: Mutex<Stage>,
@@ -299,7 +178,9 @@ impl Shared {
     fn answer(&self, request: Request) {
         let target = request.url().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        if path != self.path {
+        // A proxy may take the path off.
+        let is_ours = path == self.path || (path == "/" && self.start_link.is_some());
+        if !is_ours {
             return refuse(request, 404, "Nothing is here", "Здесь ничего нет");
         }
         if *request.method() != Method::Get {
@@ -309,6 +190,19 @@ impl Shared {
                 "Only GET is answered here",
                 "Здесь принимается только GET",
             );
+        }
+        if let Some(link) = &self.start_link {
+            if link.is_opened_by(query) && !matches!(*self.stage(), Stage::Over { .. }) {
+                return link.send_off(request);
+            }
+            if !link.knows(&request) {
+                return refuse(
+                    request,
+                    400,
+                    "Open the start link in this browser first",
+                    "Сначала откройте в этом браузере стартовую ссылку",
+                );
+            }
         }
         let response = parse_response(query, &self.state);
         let mut stage = self.stage();
@@ -347,15 +241,13 @@ impl Shared {
 
     /// 303 to the address without the code.
     fn redirect(&self, request: Request) {
-        let response = Response::empty(303);
-        let response = match Header::from_bytes("Location", self.location.as_bytes()) {
-            Ok(location) => response.with_header(location),
-            Err(()) => response,
-        };
-        let response = match Header::from_bytes("Content-Security-Policy", "default-src 'none'") {
-            Ok(policy) => response.with_header(policy),
-            Err(()) => response,
-        };
+        let response = headers(
+            Response::empty(303),
+            &[
+                ("Location", &self.location),
+                ("Content-Security-Policy", "default-src 'none'"),
+            ],
+        );
         let _ = request.respond(response);
     }
 }

@@ -64,6 +64,13 @@ impl RedirectUri {
         }
     }
 
+    /// The same address with one more parameter.
+    pub fn with_parameter(&self, name: &str, value: &str) -> Url {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().append_pair(name, value);
+        url
+    }
+
     /// In lower case; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use tiny_http::{Header, Request, Response};
+use tiny_http::{Request, Response};
 use url::form_urlencoded;
 
-use crate::page::{self, Language, Mood, Page};
+use crate::page::{self, Language, Mood, Page, headers};
 
 /// The parameters of a query or a form, each at most once.
 pub struct Parameters(Vec<(String, String)>);
@@ -67,16 +67,13 @@ pub fn redirect(request: Request, to: &str) {
     );
 }
 
-fn respond(request: Request, response: Response<impl Read>, headers: &[(&str, &str)]) {
-    let policy = ("Content-Security-Policy", "default-src 'none'");
-    let response = headers.iter().chain([&policy]).fold(
-        response.with_chunked_threshold(usize::MAX),
-        |response, (name, value)| match Header::from_bytes(*name, *value) {
-            Ok(header) => response.with_header(header),
-            Err(()) => response,
-        },
+fn respond(request: Request, response: Response<impl Read>, more: &[(&'static str, &str)]) {
+    let response = response.with_chunked_threshold(usize::MAX);
+    let response = headers(
+        response,
+        &[("Content-Security-Policy", "default-src 'none'")],
     );
-    let _ = request.respond(response);
+    let _ = request.respond(headers(response, more));
 }
 
 /// A page of a title and a body of HTML.

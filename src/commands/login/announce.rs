@@ -13,6 +13,12 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri) {
     output::say("");
     output::say(&format!("    {}", redirect_uri.as_str()));
     output::say("");
+    if !redirect_uri.is_loopback() {
+        return link(
+            "Open this start link, in the browser that is to log in:",
+            url,
+        );
+    }
     link("Log in here:", url);
     if env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty()) {
         output::say(
@@ -40,6 +46,9 @@ fn link(invitation: &str, url: &Url) {
 
 /// Two lines: what to do now, and what to do instead.
 pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
+    if !redirect_uri.is_loopback() {
+        return open_yourself(why.to_owned());
+    }
     let now = match paste::can_ask() {
         true => "open the URL anywhere, and paste here the address it ends up at".to_owned(),
         false => format!(
