@@ -6,6 +6,7 @@ pub mod values;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -112,7 +113,8 @@ pub struct Login {
     pub redirect_uri: Vec<RedirectUri>,
 
     /// Where the listener binds, if not at the Redirect URI itself: in a
-    /// container, for instance, 0.0.0.0:8000
+    /// container, or behind a reverse proxy that a public Redirect URI
+    /// leads to
     #[arg(
         long,
         value_name = "ADDR:PORT",
@@ -120,6 +122,21 @@ pub struct Login {
         verbatim_doc_comment
     )]
     pub listen: Option<SocketAddr>,
+
+    /// PEM certificates, of this server first: the listener speaks HTTPS
+    /// itself, for a machine with a public address and no proxy
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "listen"],
+        help_heading = "Redirect", verbatim_doc_comment)]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The PEM private key that belongs to the certificate
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Redirect"
+    )]
+    pub tls_key: Option<PathBuf>,
 
     /// Only print the URL. Without this, other users of this machine can
     /// see it in the process list while a browser is started with it

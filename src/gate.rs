@@ -19,18 +19,22 @@
 
 mod backend;
 mod request;
+mod wire;
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::ServerConfig;
+
 use crate::output;
 use backend::Backend;
 use request::{Incoming, Request, Unfit};
+use wire::Wire;
 
 const MAX_CONNECTIONS: usize = 64;
 /// Descriptors that are left to the rest of the program once they ran out.
@@ -59,6 +63,8 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// Bytes of a request's body; with 0 a body is never read.
     pub max_body: usize,
+    /// Where the gate speaks HTTPS itself.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// An open gate. It stays open until the process ends.
@@ -220,8 +226,7 @@ impl Door {
 
     fn serve(&self, stream: &TcpStream, ticket: &Ticket) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(ANSWER_TIME))?;
-        let mut incoming = Incoming::new(stream, Instant::now() + REQUEST_TIME);
+        let mut wire = Wire::new(stream, self.policy.tls.as_ref(), REQUEST_TIME)?;
         // Looked at before they are read, bytes are either unread or Sending:
         // there is no moment at which this connection seems idle.
         stream.set_read_timeout(Some(REQUEST_TIME))?;
@@ -229,7 +234,7 @@ impl Door {
             return Ok(());
         }
         ticket.set(Phase::Sending);
-        let answer = match self.receive(&mut incoming) {
+        let answer = match self.receive(&mut Incoming::new(&mut wire)) {
             Ok(request) => {
                 ticket.set(Phase::Serving);
                 self.backend
@@ -248,8 +253,7 @@ impl Door {
                 return Ok(());
             }
         };
-        let mut writer = stream;
-        writer.write_all(&answer)?;
+        wire.finish(&answer, ANSWER_TIME)?;
         stream.shutdown(Shutdown::Write)?;
         // Whatever is still unread when the socket closes would make the
         // kernel reset the connection, and the answer could be lost with it.

@@ -19,6 +19,7 @@ mod random;
 mod sandbox;
 mod signals;
 mod store;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -71,6 +71,7 @@ impl Sandbox {
         let policy = Policy {
             hosts: Vec::new(),
             max_body: MAX_BODY,
+            tls: None,
         };
         let gate = Gate::open(vec![listener], policy).map_err(failed)?;
         let client_id = options.client_id.unwrap_or_else(random::hex);

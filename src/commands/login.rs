@@ -24,6 +24,7 @@ use crate::output;
 use crate::sandbox::Sandbox;
 use crate::store;
 use crate::store::token::StoredToken;
+use crate::tls;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     let way = Way::of(&options)?;
@@ -76,7 +77,13 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
         timeout: options.timeout,
     };
     match way {
-        Way::Loopback(uris) => job.by_loopback(Listener::bind(&uris, options.listen)?)?,
+        Way::Loopback(uris) => {
+            let mut listener = Listener::bind(&uris, options.listen)?;
+            if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
+                listener.tls = Some(tls::load(cert, key, listener.redirect_uri.host())?);
+            }
+            job.by_loopback(listener)?;
+        }
         Way::Paste(uri) => job.by_paste(uri.as_ref())?,
         Way::Device => job.by_device(confidential)?,
     }
@@ -171,6 +178,12 @@ impl Way {
                     ),
                 );
             }
+        }
+        if options.tls_cert.is_some() && uris.iter().any(RedirectUri::is_loopback) {
+            return Err(
+                Error::usage("--tls-cert", "it goes with an https Redirect URI")
+                    .hint("Give the public one, to the letter: --redirect-uri https://..."),
+            );
         }
         if options.listen.is_some() && uris.len() > 1 {
             return Err(Error::usage(

@@ -2,6 +2,9 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
 
 use super::redirect_uri::RedirectUri;
 use crate::error::Error;
@@ -16,6 +19,8 @@ pub struct Listener {
     pub redirect_uri: RedirectUri,
     /// The host that `--listen` names.
     pub listen_host: Option<String>,
+    /// Where it speaks HTTPS itself.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Listener {
@@ -34,6 +39,7 @@ impl Listener {
             return Ok(Listener {
                 sockets: vec![socket],
                 redirect_uri: uri.with_port(port),
+                tls: None,
                 listen_host: Some(match address.ip() {
                     IpAddr::V4(ip) => ip.to_string(),
                     IpAddr::V6(ip) => format!("[{ip}]"),
@@ -48,6 +54,7 @@ impl Listener {
                         sockets,
                         redirect_uri: uri.with_port(port),
                         listen_host: None,
+                        tls: None,
                     });
                 }
                 Err(error) => failures.push(error),

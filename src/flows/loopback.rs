@@ -51,6 +51,7 @@ impl Login {
         let policy = Policy {
             hosts: hosts.into_iter().flatten().collect(),
             max_body: 0,
+            tls: listener.tls,
         };
         let gate = Gate::open(listener.sockets, policy)
             .map_err(|error| Error::local("starting the listener", error))?;

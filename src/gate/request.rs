@@ -3,10 +3,10 @@
 //! well-formed ASCII heads with at most one body of a known length.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::Instant;
 
 use httparse::Status::{Complete, Partial};
+
+use super::wire::Wire;
 
 pub const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 100;
@@ -64,17 +64,15 @@ impl Request {
 }
 
 /// A client's bytes, as far as they have come.
-pub struct Incoming<'a> {
-    stream: &'a TcpStream,
-    deadline: Instant,
+pub struct Incoming<'a, 'w> {
+    wire: &'w mut Wire<'a>,
     buffer: Vec<u8>,
 }
 
-impl<'a> Incoming<'a> {
-    pub fn new(stream: &'a TcpStream, deadline: Instant) -> Incoming<'a> {
+impl<'a, 'w> Incoming<'a, 'w> {
+    pub fn new(wire: &'w mut Wire<'a>) -> Incoming<'a, 'w> {
         Incoming {
-            stream,
-            deadline,
+            wire,
             buffer: Vec::new(),
         }
     }
@@ -83,7 +81,7 @@ impl<'a> Incoming<'a> {
     pub fn head(&mut self) -> Result<Request, Unfit> {
         let mut searched = 0;
         loop {
-            if self.buffer.first() == Some(&0x16) {
+            if self.buffer.first() == Some(&0x16) && self.wire.is_plain() {
                 return Err(Unfit::Tls);
             }
             if let Some(end) = end_of_head(&self.buffer, searched) {
@@ -104,8 +102,7 @@ impl<'a> Incoming<'a> {
             return Ok(request);
         }
         if request.expects_continue {
-            let mut writer = self.stream;
-            writer
+            self.wire
                 .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
                 .map_err(|_| Unfit::Gone)?;
         }
@@ -148,16 +145,11 @@ impl<'a> Incoming<'a> {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    /// Waits for bytes, but not past the deadline.
+    /// Waits for bytes, as long as the wire allows.
     fn more(&mut self) -> Result<(), Unfit> {
         let mut chunk = [0; 4096];
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
-                return Err(Unfit::Gone);
-            }
-            let mut reader = self.stream;
-            match reader.read(&mut chunk) {
+            match self.wire.read(&mut chunk) {
                 Ok(0) => return Err(Unfit::Gone),
                 Ok(read) => {
                     self.buffer.extend_from_slice(&chunk[..read]);

@@ -14,6 +14,7 @@ mod device;
 mod faults;
 mod hostile;
 mod hosts;
+mod https;
 mod listener;
 mod login;
 mod output;

@@ -1,0 +1,113 @@
+//! A client's connection, plain or TLS, on which nothing takes longer than it
+//! may: a handshake or a request that drips in byte by byte is cut off too.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub enum Wire<'a> {
+    Plain(Timed<'a>),
+    Tls(Box<StreamOwned<ServerConnection, Timed<'a>>>),
+}
+
+impl<'a> Wire<'a> {
+    /// With a configuration, the client is to speak TLS.
+    pub fn new(
+        stream: &'a TcpStream,
+        tls: Option<&Arc<ServerConfig>>,
+        time: Duration,
+    ) -> io::Result<Wire<'a>> {
+        let timed = Timed {
+            stream,
+            deadline: Cell::new(Instant::now() + time),
+        };
+        let Some(config) = tls else {
+            return Ok(Wire::Plain(timed));
+        };
+        let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+        Ok(Wire::Tls(Box::new(StreamOwned::new(connection, timed))))
+    }
+
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Wire::Plain(_))
+    }
+
+    /// Sends the last bytes, within a time of its own.
+    pub fn finish(&mut self, bytes: &[u8], time: Duration) -> io::Result<()> {
+        match self {
+            Wire::Plain(timed) => timed.deadline.set(Instant::now() + time),
+            Wire::Tls(stream) => stream.sock.deadline.set(Instant::now() + time),
+        }
+        self.write_all(bytes)?;
+        if let Wire::Tls(stream) = self {
+            stream.conn.send_close_notify();
+        }
+        self.flush()
+    }
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(timed) => timed.read(buffer),
+            Wire::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(timed) => timed.write(bytes),
+            Wire::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Wire::Plain(timed) => timed.flush(),
+            Wire::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A socket with one deadline for all reads and writes.
+pub struct Timed<'a> {
+    stream: &'a TcpStream,
+    deadline: Cell<Instant>,
+}
+
+impl Timed<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self
+            .deadline
+            .get()
+            .saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => Ok(Some(left)),
+        }
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
