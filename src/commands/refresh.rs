@@ -7,10 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::application::Application;
 use super::destination::Destination;
-use super::saved::Saved;
+use super::saved::{Saved, login_again};
 use super::{location, variable};
 use crate::cli::{self, Format};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
@@ -39,16 +39,10 @@ fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<E
     let client = Client::new(server.clone(), client_id.clone(), application.client_secret)?;
     let destination = Destination::print(options.result.output.as_deref(), options.result.format)?;
     let held = signals::Held::hold();
-    let answer =
-        client
-            .refresh(&refresh_token)
-            .map_err(|error| match error.refusal.as_deref() {
-                Some("invalid_grant") => Error {
-                    kind: Kind::NoToken,
-                    ..error.hint("YANDEX_REFRESH_TOKEN is used up or too old: log in again.")
-                },
-                _ => error,
-            })?;
+    let answer = client.refresh(&refresh_token).map_err(|error| {
+        let hint = "YANDEX_REFRESH_TOKEN is used up or too old: log in again.";
+        login_again(error, hint.to_owned())
+    })?;
     let rotated = answer.refresh_token.as_ref();
     let rotated = rotated.is_some_and(|new| new.expose_secret() != refresh_token.expose_secret());
     if rotated && options.result.format != Some(Format::Json) {

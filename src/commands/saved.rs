@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::application::{client_secret, server};
 use super::variable;
 use crate::cli;
@@ -104,20 +106,12 @@ impl Saved<'_> {
             return Err(self.not_refreshable(token.is_expired()));
         };
         let (client, client_id, origin) = self.client(&token)?;
-        lock.reserve()?;
         let held = signals::Held::hold();
-        let answer =
-            client
-                .refresh(&refresh_token)
-                .map_err(|error| match error.refusal.as_deref() {
-                    Some("invalid_grant") => Error {
-                        kind: Kind::NoToken,
-                        ..error.hint(format!("Log in again: `{}`", self.location.login()))
-                    },
-                    _ => error,
-                })?;
+        lock.reserve()?;
+        let answer = client.refresh(&refresh_token).map_err(|error| {
+            login_again(error, format!("Log in again: `{}`", self.location.login()))
+        })?;
         let token = token.refreshed(answer, client_id, origin);
-        use secrecy::ExposeSecret;
         lock.commit_or_rescue(token.to_json().expose_secret().as_bytes())?;
         drop(held);
         Ok(token)
@@ -182,5 +176,16 @@ impl Saved<'_> {
         };
         Error::new(Kind::NoToken, "refreshing the token", why)
             .hint(format!("Log in again: `{}`", self.location.login()))
+    }
+}
+
+/// What a refused refresh means: the refresh token is no good any more.
+pub fn login_again(error: Error, hint: String) -> Error {
+    match error.refusal.as_deref() {
+        Some("invalid_grant") => Error {
+            kind: Kind::NoToken,
+            ..error.hint(hint)
+        },
+        _ => error,
     }
 }

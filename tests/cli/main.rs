@@ -21,6 +21,7 @@ mod output;
 mod paste;
 #[cfg(unix)]
 mod places;
+mod proxy;
 mod readme;
 #[cfg(unix)]
 mod sandbox;
