@@ -35,7 +35,7 @@ Exit status: 0 done, 1 other, 2 usage, 3 access denied, 4 timed out,
     propagate_version = true
 )]
 pub struct Cli {
-    /// Show the steps taken, with hosts, statuses and waits; never a secret
+    /// Show the steps taken: hosts, statuses, waits; never a secret
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
 
@@ -379,7 +379,10 @@ mod tests {
             .get_subcommands()
             .map(|c| c.get_name().to_owned())
             .collect();
-        let mut pages = vec![root.render_long_help().to_string()];
+        let mut pages = vec![
+            root.render_long_help().to_string(),
+            root.render_help().to_string(),
+        ];
         for name in names {
             let command = root.find_subcommand_mut(&name).expect("listed");
             pages.push(command.render_long_help().to_string());
