@@ -85,7 +85,7 @@ fn bad_usage(text: &str) -> Error {
 }
 
 /// A variable's value. An empty one counts as unset.
-fn variable(name: &str) -> Result<Option<String>, Error> {
+pub fn variable(name: &str) -> Result<Option<String>, Error> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),

@@ -65,10 +65,6 @@ impl Server {
         self.0.host_str().unwrap_or_default()
     }
 
-    fn is_loopback(&self) -> bool {
-        is_loopback_name(self.host())
-    }
-
     /// Whether secrets may go there because a token file says so.
     pub fn is_yandex(&self) -> bool {
         let hosts = ["oauth.yandex.com", "oauth.yandex.ru", "oauth.yandex.com.tr"];

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::error::{Error, Kind};
 
@@ -16,6 +16,9 @@ pub enum Level {
     Normal,
     Verbose,
 }
+
+/// Whether the last line of the terminal is one to be replaced.
+static IS_TRANSIENT: AtomicBool = AtomicBool::new(false);
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
 
@@ -58,6 +61,7 @@ pub fn transient(text: &str) {
     let mut stderr = std::io::stderr();
     if at_least(Level::Normal) && stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[K{}", harmless(text));
+        IS_TRANSIENT.store(!text.is_empty(), Ordering::Relaxed);
     }
 }
 
@@ -95,7 +99,11 @@ pub fn written(what: &str, cause: &std::io::Error) -> Error {
 
 /// A closed standard error is nobody's loss but the reader's.
 fn to_stderr(line: &str) {
-    let mut line = harmless(line);
+    let clear = match IS_TRANSIENT.swap(false, Ordering::Relaxed) {
+        true => "\r\x1b[K",
+        false => "",
+    };
+    let mut line = format!("{clear}{}", harmless(line));
     line.push('\n');
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

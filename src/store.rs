@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::output;
+use crate::oauth::Server;
 use crate::private_dir;
 use crate::random;
 use place::Place;
@@ -56,21 +56,39 @@ impl Location {
         match read(&path) {
             Ok(text) => StoredToken::parse(&text).map(Some).map_err(|why| {
                 failed(format!("not a token file: {why}"))
-                    .hint(format!("A new one is made by `{}`.", self.login()))
+                    .hint(format!("A new one is made by `{}`.", self.login(None)))
             }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // A first login may have been killed just before its rename.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match Place::of_token(&path).is_ok_and(|place| place.recover()) {
+                    true => self.load(),
+                    false => Ok(None),
+                }
+            }
             Err(error) => Err(failed(error.to_string())),
         }
     }
 
-    /// The command that gets this token anew.
-    pub fn login(&self) -> String {
-        match self {
-            Location::Profile(name) => format!("yandex-token login --profile {name}"),
-            Location::File(path) => {
-                format!("yandex-token login --token-file {}", path.display())
-            }
+    /// The command that gets this token anew, from the same server.
+    pub fn login(&self, oauth_url: Option<&str>) -> String {
+        let place = match self {
+            Location::Profile(name) => format!("--profile {name}"),
+            Location::File(path) => format!("--token-file {}", quoted(&path.to_string_lossy())),
+        };
+        let default = Server::default().origin();
+        match oauth_url.filter(|url| *url != default) {
+            Some(url) => format!("yandex-token login {place} --oauth-url {}", quoted(url)),
+            None => format!("yandex-token login {place}"),
         }
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@+,%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -100,13 +118,16 @@ fn warn_of_readers(path: &Path, found: &fs::Metadata) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
+        use std::sync::atomic::{AtomicBool, Ordering};
 
+        // A waiter reads again and again; `status` says it of many files.
+        static TOLD: AtomicBool = AtomicBool::new(false);
         let (path, me) = (path.display(), nix::unistd::geteuid().as_raw());
-        if found.mode() & 0o077 != 0 {
-            output::warn(&format!("other users can read {path}: `chmod 600` it"));
+        if found.mode() & 0o077 != 0 && !TOLD.swap(true, Ordering::Relaxed) {
+            crate::output::warn(&format!("other users can read {path}: `chmod 600` it"));
         }
-        if found.uid() != me {
-            output::warn(&format!("{path} belongs to another user"));
+        if found.uid() != me && !TOLD.swap(true, Ordering::Relaxed) {
+            crate::output::warn(&format!("{path} belongs to another user"));
         }
     }
     let _ = (path, found);
@@ -145,7 +166,7 @@ pub fn data_dir() -> Result<PathBuf, Error> {
                 "finding the data directory",
                 "this user has no home directory",
             )
-            .hint("Set XDG_DATA_HOME, or name the file with --token-file.")
+            .hint("Set XDG_DATA_HOME; or name the file with --token-file and the device with --device-id.")
         })
 }
 

@@ -2,13 +2,15 @@
 //! or keeps it.
 
 mod announce;
+mod way;
 
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use super::application::{Application, start_sandbox};
 use super::destination::Destination;
-use super::{location, variable};
+use super::location;
 use crate::cli;
 use crate::error::{Error, Kind};
 use crate::flows::listener::Listener;
@@ -22,14 +24,18 @@ use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
 use crate::sandbox::Sandbox;
-use crate::store;
 use crate::store::token::StoredToken;
+use crate::store::{self, Location};
 use crate::tls;
+use way::Way;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     let way = Way::of(&options)?;
-    let save = saves(&options)?;
-    let location = location(options.location)?;
+    let save = way::saves(&options)?;
+    let location = match options.sandbox {
+        true => Location::Profile("default".to_owned()),
+        false => location(options.location)?,
+    };
     let given = match options.sandbox {
         true => None,
         false => Some(Application::resolve(&options.application, || {
@@ -45,7 +51,7 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
         device_name: options.device_name,
     };
     if save {
-        name_device(&mut wishes)?;
+        name_device(&mut wishes, &location)?;
     }
     let destination = if save {
         Destination::save(&location)?
@@ -90,111 +96,6 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether the token is kept instead of printed.
-///
-/// # Errors
-/// Options that want both.
-fn saves(options: &cli::Login) -> Result<bool, Error> {
-    let (place, result) = (&options.location, &options.result);
-    let first = |options: &[(bool, &'static str)]| {
-        let given = options.iter().find(|(given, _)| *given);
-        given.map(|(_, name)| *name)
-    };
-    let saving = first(&[
-        (options.save, "--save"),
-        (place.profile.is_some(), "--profile"),
-        (place.token_file.is_some(), "--token-file"),
-    ]);
-    let printing = first(&[
-        (result.output.is_some(), "--output"),
-        (result.format.is_some(), "--format"),
-    ]);
-    match (saving, printing) {
-        (Some(saving), Some(printing)) => Err(Error::usage(
-            printing,
-            format!("it cannot be used with {saving}: a token that is saved is not printed"),
-        )
-        .hint("Leave one of them out; `yandex-token token` prints a saved token.")),
-        (saving, _) => Ok(saving.is_some()),
-    }
-}
-
-/// How the person's answer comes to us.
-enum Way {
-    Loopback(Vec<RedirectUri>),
-    /// With the Redirect URI to name, where one is given.
-    Paste(Option<RedirectUri>),
-    Device,
-}
-
-impl Way {
-    fn of(options: &cli::Login) -> Result<Way, Error> {
-        if options.device {
-            return Ok(Way::Device);
-        }
-        let mut uris = options.redirect_uri.clone();
-        if options.paste {
-            let stdin = |path: &std::path::PathBuf| path.as_os_str() == "-";
-            let secret_file = options.application.client_secret_file.clone();
-            let secret_file =
-                secret_file.or_else(|| Some(std::env::var_os("YANDEX_CLIENT_SECRET_FILE")?.into()));
-            if secret_file.as_ref().is_some_and(stdin) {
-                return Err(Error::usage("--paste", "standard input is for the code")
-                    .hint("Give the application password in a file or in YANDEX_CLIENT_SECRET."));
-            }
-            if uris.len() > 1 {
-                return Err(Error::usage(
-                    "--paste",
-                    "it goes with one --redirect-uri at most",
-                ));
-            }
-            return Ok(Way::Paste(uris.pop()));
-        }
-        let parse =
-            |text: &str, name| RedirectUri::parse(text).map_err(|why| Error::usage(name, why));
-        if uris.is_empty() && !options.sandbox {
-            let text = variable("YANDEX_REDIRECT_URI")?;
-            let text = text.as_deref().unwrap_or(RedirectUri::DEFAULT);
-            uris.push(parse(text, "YANDEX_REDIRECT_URI")?);
-        }
-        if uris.is_empty() {
-            uris.push(parse("http://127.0.0.1:0/", "--redirect-uri")?);
-        }
-        if let Some(public) = uris.iter().find(|uri| !uri.is_loopback()) {
-            let what = format!("the Redirect URI {}", public.as_str());
-            if options.listen.is_none() {
-                return Err(Error::usage(
-                    what,
-                    "a public Redirect URI needs --listen, and a reverse proxy in front of it",
-                )
-                .hint(
-                    "Without a proxy give a loopback one: --redirect-uri http://127.0.0.1:8000/",
-                ));
-            }
-            if options.sandbox {
-                return Err(
-                    Error::usage(what, "a sandbox inside of login can't be reached there").hint(
-                        "Run `yandex-token sandbox` beside it, and name it with --oauth-url.",
-                    ),
-                );
-            }
-        }
-        if options.tls_cert.is_some() && uris.iter().any(RedirectUri::is_loopback) {
-            return Err(
-                Error::usage("--tls-cert", "it goes with an https Redirect URI")
-                    .hint("Give the public one, to the letter: --redirect-uri https://..."),
-            );
-        }
-        if options.listen.is_some() && uris.len() > 1 {
-            return Err(Error::usage(
-                "--listen",
-                "it goes with one --redirect-uri, not with several",
-            ));
-        }
-        Ok(Way::Loopback(uris))
-    }
-}
-
 /// A login with everything made sure of that can be, before a person is asked.
 struct Job {
     application: Application,
@@ -222,7 +123,7 @@ impl Job {
             None => request.url.clone(),
         };
         let login = Login::start(listener, request.state.clone(), start)?;
-        announce::loopback(&to_open, &redirect_uri);
+        announce::loopback(&to_open, &redirect_uri, self.sandbox.is_some());
         match (&self.sandbox, self.no_browser) {
             (Some(sandbox), true) => sandbox.user().follow(to_open),
             (_, true) => {}
@@ -260,20 +161,24 @@ impl Job {
         let request = self.request(redirect_uri);
         let deadline = Instant::now() + self.timeout;
         announce::paste(&request.url);
-        let response = match &self.sandbox {
-            Some(sandbox) if self.no_browser || !browser::is_possible() => {
-                output::say("The sandbox plays the user.");
-                let last = sandbox.user().answer(request.url.clone());
-                paste::parse(last.as_str(), &request.state)
-                    .map_err(|why| Error::new(Kind::Other, "pasting for the user", why))?
+        let (lines, pasted) = channel();
+        let user = self.sandbox.as_ref().map(Sandbox::user);
+        let (url, line) = (request.url.clone(), lines.clone());
+        let no_browser = move |why: String| match user {
+            Some(user) => {
+                output::say(&format!("No browser ({why}): the sandbox plays the user."));
+                let _ = line.send(user.answer(url).into());
             }
-            _ => {
-                if !self.no_browser {
-                    browser::open(request.url.as_str(), announce::open_yourself);
-                }
-                paste::read(&request.state, deadline)?
-            }
+            None => announce::open_yourself(&why),
         };
+        match (&self.sandbox, self.no_browser) {
+            (Some(_), true) => no_browser("not wanted".into()),
+            // Whoever holds the lines keeps the wait for them going.
+            (None, true) => drop(no_browser),
+            (_, false) => browser::open(request.url.as_str(), no_browser),
+        }
+        paste::forward(lines);
+        let response = paste::read(&request.state, deadline, &pasted)?;
         self.finish(response, &request, redirect_uri)
     }
 
@@ -342,9 +247,18 @@ fn conclude(login: Login, result: &Result<(), Error>) {
 }
 
 /// A saved token can be revoked only if a device was named when it was issued.
-fn name_device(wishes: &mut Wishes) -> Result<(), Error> {
+fn name_device(wishes: &mut Wishes, location: &Location) -> Result<(), Error> {
     if wishes.device_id.is_none() {
-        wishes.device_id = Some(store::device_id()?);
+        match (store::device_id(), location) {
+            (Ok(id), _) => wishes.device_id = Some(id),
+            // In a container there may be no home to keep one in.
+            (Err(error), Location::File(_)) => output::warn(&format!(
+                "this token can't be revoked later, since no device is named ({}: {}): \
+                 --device-id names one",
+                error.what, error.why
+            )),
+            (Err(error), Location::Profile(_)) => return Err(error),
+        }
     }
     if wishes.device_name.is_none() {
         wishes.device_name = host_name().map(|name| name.chars().take(100).collect());

@@ -10,16 +10,24 @@ use super::destination::Destination;
 use super::saved::{Saved, login_again};
 use super::{location, variable};
 use crate::cli::{self, Format};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
+use crate::store::place::rescued;
 use crate::store::token::StoredToken;
 
 pub fn run(options: cli::Refresh) -> Result<ExitCode, Error> {
     let place = &options.location;
     let named = place.profile.is_some() || place.token_file.is_some();
     if !named && let Some(token) = variable("YANDEX_REFRESH_TOKEN")? {
+        let token = token.trim();
+        if token.is_empty() || token.contains(char::is_control) {
+            return Err(Error::usage(
+                "YANDEX_REFRESH_TOKEN",
+                "not one line with a token",
+            ));
+        }
         return from_variable(options, token.into());
     }
     let location = location(options.location)?;
@@ -53,7 +61,14 @@ fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<E
     }
     let mut token = StoredToken::new(answer, client_id, server.origin(), None);
     token.refresh_token.get_or_insert(refresh_token);
-    destination.put(&token)?;
+    // The old one is spent: what can't be printed must not be lost.
+    let printed = destination.put(&token).map_err(|error| match error.kind {
+        Kind::Local if error.hint.is_none() => {
+            rescued(error, token.to_json().expose_secret().as_bytes())
+        }
+        _ => error,
+    });
     drop(held);
+    printed?;
     Ok(ExitCode::SUCCESS)
 }

@@ -65,6 +65,8 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     }
     command.envs(variables);
     command.env("YANDEX_TOKEN_FILE", dir.path().join("token.json"));
+    // An option that names a profile must not lead to a real one either.
+    command.env("XDG_DATA_HOME", dir.path());
     let child = match signals::delivered(|| command.spawn()) {
         Ok(child) => child,
         Err(error) => return Ok(not_started(&command, &error)),

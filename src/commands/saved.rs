@@ -65,6 +65,8 @@ impl Saved<'_> {
             return Ok(token);
         }
         match self.refresh_once(&token) {
+            Ok(Fresh::Saved(token)) => Ok(token),
+            Ok(Fresh::Unsaved(answered)) => answered.save(),
             Err(error) if min_ttl.is_none() && !token.is_expired() => {
                 output::warn(&format!(
                     "the token ends soon and can't be refreshed: {}: {}",
@@ -72,23 +74,22 @@ impl Saved<'_> {
                 ));
                 Ok(token)
             }
-            refreshed => refreshed,
+            Err(error) => Err(error),
         }
     }
 
     /// Refreshes, unless another process has done so since `seen` was read: of
     /// a hundred at once, one asks the server.
-    fn refresh_once(&self, seen: &StoredToken) -> Result<StoredToken, Error> {
-        let expired = seen.is_expired();
+    fn refresh_once(&self, seen: &StoredToken) -> Result<Fresh, Error> {
         if seen.refresh_token.is_none() {
-            return Err(self.not_refreshable(expired));
+            return Err(self.not_refreshable(seen));
         }
         let changed = || self.load().ok().filter(|token| !token.is_same_as(seen));
         match self.location.place()?.lock_unless(changed)? {
-            Turn::Done(token) => Ok(token),
+            Turn::Done(token) => Ok(Fresh::Saved(token)),
             Turn::Lock(lock) => match self.load()? {
-                token if token.is_same_as(seen) => self.refresh(token, lock),
-                token => Ok(token),
+                token if token.is_same_as(seen) => self.refresh(token, lock).map(Fresh::Unsaved),
+                token => Ok(Fresh::Saved(token)),
             },
         }
     }
@@ -97,24 +98,25 @@ impl Saved<'_> {
     pub fn refresh_now(&self) -> Result<StoredToken, Error> {
         self.load()?;
         let lock = self.location.place()?.lock()?;
-        self.refresh(self.load()?, lock)
+        self.refresh(self.load()?, lock)?.save()
     }
 
-    /// The refresh itself: room first, then the server, then the disk.
-    fn refresh(&self, token: StoredToken, mut lock: Lock) -> Result<StoredToken, Error> {
+    /// Makes sure of the room, then asks the server.
+    fn refresh(&self, token: StoredToken, mut lock: Lock) -> Result<Unsaved, Error> {
         let Some(refresh_token) = token.refresh_token.clone() else {
-            return Err(self.not_refreshable(token.is_expired()));
+            return Err(self.not_refreshable(&token));
         };
         let (client, client_id, origin) = self.client(&token)?;
         let held = signals::Held::hold();
         lock.reserve()?;
-        let answer = client.refresh(&refresh_token).map_err(|error| {
-            login_again(error, format!("Log in again: `{}`", self.location.login()))
-        })?;
-        let token = token.refreshed(answer, client_id, origin);
-        lock.commit_or_rescue(token.to_json().expose_secret().as_bytes())?;
-        drop(held);
-        Ok(token)
+        let answer = client
+            .refresh(&refresh_token)
+            .map_err(|error| login_again(error, self.log_in_again(&token)))?;
+        Ok(Unsaved {
+            token: token.refreshed(answer, client_id, origin),
+            lock,
+            _held: held,
+        })
     }
 
     /// The client for a saved token, its ID and its server's origin.
@@ -166,16 +168,44 @@ impl Saved<'_> {
             Location::File(path) => path.display().to_string(),
         };
         Error::new(Kind::NoToken, what, "no token is saved there")
-            .hint(format!("Get one: `{}`", self.location.login()))
+            .hint(format!("Get one: `{}`", self.location.login(None)))
     }
 
-    fn not_refreshable(&self, expired: bool) -> Error {
-        let why = match expired {
+    fn not_refreshable(&self, token: &StoredToken) -> Error {
+        let why = match token.is_expired() {
             true => "the token has expired, and there is no refresh token",
             false => "there is no refresh token",
         };
-        Error::new(Kind::NoToken, "refreshing the token", why)
-            .hint(format!("Log in again: `{}`", self.location.login()))
+        Error::new(Kind::NoToken, "refreshing the token", why).hint(self.log_in_again(token))
+    }
+
+    fn log_in_again(&self, token: &StoredToken) -> String {
+        let command = self.location.login(token.oauth_url.as_deref());
+        format!("Log in again: `{command}`")
+    }
+}
+
+/// A token that is good for what it was asked for.
+enum Fresh {
+    Saved(StoredToken),
+    Unsaved(Unsaved),
+}
+
+/// An answer that spent the old refresh token. From here on nothing but the
+/// disk can fail, and that must never pass in silence.
+struct Unsaved {
+    token: StoredToken,
+    lock: Lock,
+    /// Signals wait until the token is on the disk.
+    _held: signals::Held,
+}
+
+impl Unsaved {
+    fn save(self) -> Result<StoredToken, Error> {
+        let content = self.token.to_json();
+        self.lock
+            .commit_or_rescue(content.expose_secret().as_bytes())?;
+        Ok(self.token)
     }
 }
 

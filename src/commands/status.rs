@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::option_or_variable;
 use crate::cli::{self, StatusFormat};
 use crate::error::{Error, Kind};
 use crate::oauth::Server;
@@ -67,7 +68,7 @@ impl Row {
             Ok(None) if named => {
                 return Err(
                     Error::new(Kind::NoToken, "status", "no token is saved there")
-                        .hint(format!("Get one: `{}`", location.login())),
+                        .hint(format!("Get one: `{}`", location.login(None))),
                 );
             }
             Ok(None) => return Ok(None),
@@ -167,7 +168,10 @@ impl Row {
 
 fn whose(token: &StoredToken) -> Result<User, Error> {
     let server = match &token.oauth_url {
-        None => Server::default(),
+        None => {
+            let named = option_or_variable(None, "YANDEX_OAUTH_URL", Server::parse)?;
+            named.unwrap_or_default()
+        }
         Some(url) => Server::parse(url).map_err(|why| Error::usage("oauth_url", why))?,
     };
     user_info(&server, &token.access_token)

@@ -25,11 +25,6 @@ pub fn open(url: &str, failed: impl FnOnce(String) + Send + 'static) {
     });
 }
 
-/// Whether there is anything here to open a browser with.
-pub fn is_possible() -> bool {
-    impossible().is_none()
-}
-
 fn set(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -4,7 +4,7 @@
 //! The terminal's settings are never touched, so there is nothing to restore.
 
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Instant;
 
@@ -25,22 +25,25 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Reads the answer from standard input: at a terminal asking until it is
+/// Hands on the lines of standard input, until it ends.
+pub fn forward(lines: Sender<String>) {
+    thread::spawn(move || {
+        while let Some(line) = next_line() {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Reads the answer from the lines of standard input: at a terminal asking until it is
 /// one, otherwise the first line.
 ///
 /// # Errors
 /// Exit 4 at the end of input and at the deadline; 1 for a line from a pipe
 /// that is no answer.
-pub fn read(state: &State, deadline: Instant) -> Result<Response, Error> {
+pub fn read(state: &State, deadline: Instant, lines: &Receiver<String>) -> Result<Response, Error> {
     let terminal = can_ask();
-    let (sender, lines) = channel();
-    thread::spawn(move || {
-        while let Some(line) = next_line() {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
     loop {
         if terminal {
             output::act("Paste the code, or the whole address, here:");
@@ -99,6 +102,12 @@ pub fn parse(line: &str, state: &State) -> Result<Response, &'static str> {
     let text = line.trim();
     if text.is_empty() {
         return Err("the line is empty");
+    }
+    let is_address = ["code=", "error=", "state="]
+        .iter()
+        .any(|part| text.contains(part));
+    if is_address && !text.contains("://") {
+        return parse(&format!("http://{text}"), state);
     }
     if !text.contains("://") {
         return match is_code(text) {
@@ -170,6 +179,7 @@ mod tests {
             "https://oauth.yandex.ru/authorize?state=x&client_id=y",
             "https://ya.ru/",
             "https://x/?code=1&code=2",
+            "127.0.0.1:8000/?code=1&state=wrong",
             "://",
         ] {
             assert!(parse(line, &state).is_err(), "{line}");

@@ -21,6 +21,10 @@ impl RedirectUri {
     /// What is wrong with it, as the second half of a sentence.
     pub fn parse(text: &str) -> Result<RedirectUri, String> {
         let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
+        let lower = text.to_ascii_lowercase();
+        if !lower.starts_with("http://") && !lower.starts_with("https://") || text.contains('\\') {
+            return Err(format!("write a URL like {}", RedirectUri::DEFAULT));
+        }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err("no blanks in a Redirect URI".into());
         }
@@ -142,6 +146,8 @@ mod tests {
             "http://127.0.0.1/?state=1",
             "http://127.0.0.1/ x",
             "myapp://x",
+            "http:/127.0.0.1:0/",
+            "http://[::1]:0\\x",
         ] {
             assert!(RedirectUri::parse(bad).is_err(), "{bad}");
         }

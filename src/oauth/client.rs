@@ -61,7 +61,7 @@ impl Client {
         client_secret: Option<ClientSecret>,
     ) -> Result<Client, Error> {
         Ok(Client {
-            agent: agent(&server)?,
+            agent: agent(&server.endpoint("/"))?,
             server,
             client_id,
             client_secret,
@@ -116,7 +116,12 @@ impl Client {
             client_id: self.client_id.clone(),
             client_secret: None,
         };
-        let fields = public.ask(&what, "/device/code", &parameters, &[])?;
+        let asked = public.ask(&what, "/device/code", &parameters, &[]);
+        let fields = asked.map_err(|error| match error.refusal.as_deref() {
+            // Nothing but the ID was sent.
+            Some("invalid_client") => error.hint("Check the application ID."),
+            _ => error,
+        })?;
         response::device_code(fields, &self.server).map_err(|why| useless(&what, why))
     }
 
@@ -132,7 +137,8 @@ impl Client {
             ("grant_type", "device_code"),
             ("code", device_code.expose_secret()),
         ];
-        let (status, body) = match self.post(&what, "/token", &parameters, limit) {
+        let (status, body) = match self.post(&what, "/token", &parameters, limit.min(REQUEST_TIME))
+        {
             Ok(answer) => answer,
             Err(error) => return Ok(Poll::Fault(error)),
         };
@@ -278,12 +284,12 @@ pub struct User {
 /// [`Kind::NoToken`] where the server does not know the token (any more).
 pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, Error> {
     let url = match server.is_yandex() {
-        true => "https://login.yandex.ru/info".to_owned(),
-        false => server.endpoint("/info").to_string(),
+        true => Url::parse("https://login.yandex.ru/info").expect("a valid URL"),
+        false => server.endpoint("/info"),
     };
     let what = format!("asking {url}");
     let authorization = format!("OAuth {}", access_token.expose_secret());
-    let asked = agent(server)?
+    let asked = agent(&url)?
         .get(format!("{url}?format=json"))
         .header("Authorization", &authorization)
         .call();

@@ -11,9 +11,9 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
-use super::response;
-use super::{Server, proxy};
+use super::{proxy, response};
 use crate::error::{Error, Kind};
+use crate::gate::is_loopback_name;
 use crate::output;
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -67,12 +67,12 @@ pub fn post(
     }
 }
 
-/// The settings that every request is made with.
-pub fn agent(server: &Server) -> Result<Agent, Error> {
-    let proxy = if server.is_loopback() {
-        None
-    } else {
-        proxy::choose(server.host())?
+/// The settings that every request to this URL's host is made with.
+pub fn agent(url: &Url) -> Result<Agent, Error> {
+    let host = url.host_str().unwrap_or_default();
+    let proxy = match is_loopback_name(host) {
+        true => None,
+        false => proxy::choose(host)?,
     };
     if let Some(proxy) = &proxy {
         let (host, port) = (proxy.host(), proxy.port());

@@ -3,10 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
-use crate::output;
 
 pub fn private_options() -> fs::OpenOptions {
     let mut options = File::options();
@@ -30,31 +28,44 @@ pub fn make_private(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens or makes a file of ours that nobody else can read, whatever the
-/// umask, and whatever somebody may have planted under its name.
-pub fn open_private(path: &Path) -> io::Result<File> {
+/// Opens or makes a file that nobody but its user can read, whatever the
+/// umask, and whatever somebody may have planted under its name. Root makes it
+/// for the owner of `target`, and shares it with that user.
+pub fn open_private(path: &Path, target: &Path) -> io::Result<File> {
     let mut options = private_options();
     options.create(true).truncate(false);
     #[cfg(unix)]
     {
         use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 
         let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
         let found = file.metadata()?;
-        let ours = found.is_file() && found.uid() == nix::unistd::geteuid().as_raw();
+        let me = nix::unistd::geteuid();
+        let owner = other_owner(target).filter(|_| me.is_root());
+        let is_owners = owner.is_some_and(|(user, _)| user == found.uid());
         // A second link would keep the content readable under another name.
-        if !ours || found.nlink() > 1 {
+        let is_plain = found.is_file() && found.nlink() <= 1;
+        if !is_plain || !(found.uid() == me.as_raw() || is_owners) {
             return Err(io::Error::other(format!(
                 "{} is there and not a plain file of yours",
                 path.display()
             )));
         }
+        if let Some((user, group)) = owner.filter(|_| !is_owners)
+            && let Err(error) = fchown(&file, Some(user), Some(group))
+        {
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
         make_private(&file)?;
         Ok(file)
     }
     #[cfg(not(unix))]
-    options.open(path)
+    {
+        let _ = target;
+        options.open(path)
+    }
 }
 
 /// What is in the file, as far as a token file may be long.
@@ -85,16 +96,6 @@ pub fn is_root() -> bool {
     return nix::unistd::geteuid().is_root();
     #[cfg(not(unix))]
     return false;
-}
-
-/// Root writes for the user whose file it is.
-pub fn give_back(file: &File, target: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    if let Some((user, group)) = other_owner(target) {
-        return std::os::unix::fs::fchown(file, Some(user), Some(group));
-    }
-    let _ = (file, target);
-    Ok(())
 }
 
 /// Whether the name still belongs to the file that is open.
@@ -144,6 +145,7 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
+        use std::sync::atomic::{AtomicBool, Ordering};
 
         let mode = fs::metadata(dir)
             .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?
@@ -160,7 +162,7 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
         }
         static TOLD: AtomicBool = AtomicBool::new(false);
         if mode & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
-            output::warn(&format!(
+            crate::output::warn(&format!(
                 "a group can replace the files in {}: `chmod g-w` if it need not",
                 dir.display()
             ));

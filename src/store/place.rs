@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::files::{
-    check_directory, content, give_back, is_named, is_root, make_private, open_private,
-    other_owner, parent, private_options, resolve,
+    check_directory, content, is_named, is_root, make_private, open_private, other_owner, parent,
+    private_options, resolve,
 };
 use super::token::StoredToken;
 use crate::error::Error;
@@ -139,7 +139,7 @@ impl Place {
 
     /// One try. None where another process is the holder.
     fn try_lock(&self) -> io::Result<Option<File>> {
-        let file = open_private(&self.temporary)?;
+        let file = open_private(&self.temporary, &self.target)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -148,14 +148,34 @@ impl Place {
         if !is_named(&file, &self.temporary) {
             return Ok(None);
         }
-        let left = content(&file);
-        if self.is_whole.is_some_and(|is_whole| is_whole(&left)) {
-            file.set_len(left.trim_ascii_end().len() as u64)?;
+        if self.is_left_whole(&file)? {
+            file.set_len(content(&file).trim_ascii_end().len() as u64)?;
             file.sync_all()?;
             fs::rename(&self.temporary, &self.target)?;
             return Ok(None);
         }
         Ok(Some(file))
+    }
+
+    /// Whether a killed process left whole what should be in place: not older
+    /// than what is there, which somebody may have restored since.
+    fn is_left_whole(&self, file: &File) -> io::Result<bool> {
+        let Some(is_whole) = self.is_whole else {
+            return Ok(false);
+        };
+        let written = file.metadata()?.modified()?;
+        let restored = fs::metadata(&self.target).and_then(|found| found.modified());
+        Ok(restored.map_or(true, |since| since <= written) && is_whole(&content(file)))
+    }
+
+    /// Puts in place what a killed process left whole. True where there was
+    /// something.
+    pub fn recover(&self) -> bool {
+        let left = fs::File::open(&self.temporary);
+        if !left.is_ok_and(|file| self.is_left_whole(&file).unwrap_or(false)) {
+            return false;
+        }
+        self.lock().is_ok()
     }
 
     fn error(&self, why: impl ToString) -> Error {
@@ -191,7 +211,6 @@ impl Lock {
     pub fn commit(mut self, content: &[u8]) -> Result<(), Error> {
         self.write(content)
             .and_then(|()| self.file.set_len(content.len() as u64))
-            .and_then(|()| give_back(&self.file, &self.place.target))
             .and_then(|()| self.file.sync_all())
             .and_then(|()| fs::rename(&self.place.temporary, &self.place.target))
             .map_err(|error| self.place.error(error))?;
@@ -288,7 +307,7 @@ impl Drop for Reservation {
 }
 
 /// Adds to an error where the content is now.
-fn rescued(error: Error, content: &[u8]) -> Error {
+pub fn rescued(error: Error, content: &[u8]) -> Error {
     match rescue(content) {
         Ok(kept) => error.hint(format!("What was received is kept in {}", kept.display())),
         Err(_) => error.hint("What was received could not be kept anywhere: log in again."),

@@ -16,7 +16,7 @@ use crate::support::{BINARY, Home, Running, mode};
 const NOBODY: u32 = 65534;
 
 /// The program as nobody, in a home that is nobody's, after `before`.
-fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
+pub fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
     // The build directory can be closed to others.
     let copy = home.path().join("yandex-token");
     fs::copy(BINARY, &copy).unwrap();
@@ -32,7 +32,7 @@ fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
     home.after(&become_nobody, arguments)
 }
 
-fn give(path: &Path) {
+pub fn give(path: &Path) {
     chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
 }
 

@@ -24,10 +24,13 @@ mod places;
 mod proxy;
 mod readme;
 #[cfg(unix)]
+mod recovery;
+#[cfg(unix)]
 mod sandbox;
 mod sandbox_pages;
 mod sandbox_tokens;
 mod saved;
+#[cfg(unix)]
 mod signals;
 mod status;
 mod together;

@@ -8,7 +8,7 @@ use crate::flows::paste;
 use crate::flows::redirect_uri::RedirectUri;
 use crate::output;
 
-pub fn loopback(url: &Url, redirect_uri: &RedirectUri) {
+pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {
     output::say("The application must have this Redirect URI registered, to the letter:");
     output::say("");
     output::say(&format!("    {}", redirect_uri.as_str()));
@@ -20,7 +20,8 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri) {
         );
     }
     link("Log in here:", url);
-    if env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty()) {
+    let is_ssh = env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty());
+    if is_ssh && !is_sandbox {
         output::say(
             "This is an SSH session. For a browser on the machine that you sit at, run there",
         );
@@ -47,7 +48,7 @@ fn link(invitation: &str, url: &Url) {
 /// Two lines: what to do now, and what to do instead.
 pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
     if !redirect_uri.is_loopback() {
-        return open_yourself(why.to_owned());
+        return open_yourself(why);
     }
     let now = match paste::can_ask() {
         true => "open the URL anywhere, and paste here the address it ends up at".to_owned(),
@@ -63,7 +64,7 @@ pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
     );
 }
 
-pub fn open_yourself(why: String) {
+pub fn open_yourself(why: &str) {
     output::warn(&format!(
         "no browser could be opened ({why}): open the URL above yourself"
     ));
