@@ -157,7 +157,8 @@ const STYLE: &str = "
   --ink: #ececee; --soft: #a9a9b2; --line: #3b3b40; --good: #5bd083; --bad: #ff8f87;
   --press: #8ab8ff; } }
 * { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
+body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+  grid-template-columns: minmax(0, 32rem); justify-content: center; padding: 1rem;
   background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif; }
 main { width: 100%; max-width: 32rem; padding: 1.75rem; background: var(--card);
@@ -173,7 +174,7 @@ button { flex: 1 1 8rem; min-height: 2.75rem; padding: .5rem 1rem; font: inherit
   font-weight: 600; color: var(--ink); background: transparent;
   border: 1px solid var(--soft); border-radius: .5rem; cursor: pointer; }
 button.main { color: var(--card); background: var(--press); border-color: var(--press); }
-label, input { flex: 1 1 100%; } input { min-height: 2.75rem; padding: .5rem .75rem;
+label, input { flex: 1 1 100%; } input { min-width: 0; min-height: 2.75rem; padding: .5rem .75rem;
   font: 1.2rem ui-monospace, Consolas, 'DejaVu Sans Mono', monospace; color: var(--ink);
   background: transparent; border: 1px solid var(--soft); border-radius: .5rem; }
 button:focus-visible, input:focus-visible { outline: 3px solid var(--press); outline-offset: 2px; }

@@ -9,6 +9,7 @@ mod support;
 mod accounts;
 mod answers;
 mod browser;
+mod chromium;
 mod device;
 #[cfg(unix)]
 mod faults;

@@ -5,6 +5,8 @@ pub mod browser;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod terminal;
+#[cfg(target_os = "linux")]
+pub mod webdriver;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

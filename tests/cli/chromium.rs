@@ -1,0 +1,161 @@
+//! The pages in a real Chromium: clicked through, looked at by an
+//! accessibility checker, left without a trace of the code.
+#![cfg(target_os = "linux")]
+
+use crate::support::browser::callback;
+use crate::support::server::{Server, json};
+use crate::support::webdriver::Chromium;
+use crate::support::{Home, Running};
+
+/// A sandbox, and a login that waits for its consent page to be answered.
+fn waiting(home: &Home) -> (Running, Running, String, String) {
+    let mut sandbox = Running::start(&mut home.command(&["sandbox"]));
+    let [origin, id, _] = sandbox.sandbox_lines();
+    let mut command = home.command(&[
+        "login",
+        "--no-browser",
+        "--redirect-uri",
+        "http://127.0.0.1:0/",
+        "--scope",
+        "login:info cloud_api:disk.read",
+    ]);
+    command
+        .env("YANDEX_OAUTH_URL", &origin)
+        .env("YANDEX_CLIENT_ID", id);
+    let mut login = Running::start(&mut command);
+    let url = login.url();
+    (sandbox, login, url, origin)
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_consent_page_leads_to_the_page_that_says_what_happened() {
+    for (language, scheme, decision, title, code) in [
+        ("en-US,en", "light", "allow", "You are logged in", 0),
+        ("ru-RU,ru", "dark", "allow", "Вход выполнен", 0),
+        ("en-US,en", "dark", "deny", "Access was denied", 3),
+        ("ru-RU,ru", "light", "deny", "Доступ не разрешён", 3),
+    ] {
+        let home = Home::new();
+        let (_sandbox, login, url, origin) = waiting(&home);
+        let chromium = Chromium::start(&home, language);
+        chromium.scheme(scheme);
+        chromium.width(320);
+        chromium.open(&url);
+        chromium.fits();
+        chromium.click(&format!("button[value={decision}]"));
+        chromium.wait_for_title(title);
+        // Chromium and its spare connections are still there.
+        assert_eq!(login.finish().code, Some(code));
+        chromium.fits();
+        let address = chromium.address();
+        let listener = url::Url::parse(&address)
+            .unwrap()
+            .origin()
+            .ascii_serialization();
+        assert_eq!(address, format!("{listener}/"), "no code, no state");
+        let history = chromium.devtools("Page.getNavigationHistory", &serde_json::json!({}));
+        for entry in history["entries"].as_array().unwrap() {
+            let url = entry["url"].as_str().unwrap();
+            assert!(
+                !(url.contains("code=") || url.contains(&listener) && url.contains('?')),
+                "{url}"
+            );
+        }
+        assert_eq!(chromium.console(), Vec::<serde_json::Value>::new());
+        let mut expected = vec![origin, listener];
+        expected.sort();
+        let seen: Vec<_> = chromium
+            .origins()
+            .into_iter()
+            .filter(|o| o != "null")
+            .collect();
+        assert_eq!(seen, expected, "nothing is loaded from anywhere else");
+    }
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_consent_page_is_answered_by_keyboard() {
+    const TAB: &str = "\u{e004}";
+    const ENTER: &str = "\u{e007}";
+    for (keys, title, code) in [
+        (format!("{TAB}{ENTER}"), "You are logged in", 0),
+        (format!("{TAB}{TAB}{ENTER}"), "Access was denied", 3),
+    ] {
+        let home = Home::new();
+        let (_sandbox, login, url, _) = waiting(&home);
+        let chromium = Chromium::start(&home, "en");
+        chromium.open(&url);
+        chromium.keys(&keys);
+        chromium.wait_for_title(title);
+        assert_eq!(login.finish().code, Some(code));
+    }
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn an_accessibility_checker_finds_nothing_on_any_page() {
+    let home = Home::new();
+    let (_sandbox, login, url, origin) = waiting(&home);
+    let chromium = Chromium::start(&home, "ru");
+    let check = |url: &str| {
+        chromium.open(url);
+        for width in [320, 640] {
+            chromium.width(width);
+            chromium.fits();
+        }
+        chromium.is_accessible();
+    };
+    check(&format!("{origin}/device"));
+    check(&format!("{origin}/authorize?client_id=unknown"));
+    check(&format!("{origin}/verification_code?code=1234567"));
+    let wrong = callback(&url, &[]).replace("state=", "state=x");
+    check(&wrong);
+    check(&wrong.replace("/?", "/elsewhere?"));
+    check(&url);
+    chromium.click("button[value=allow]");
+    chromium.wait_for_title("Вход выполнен");
+    chromium.is_accessible();
+    assert_eq!(login.finish().code, Some(0));
+
+    for (answer, title) in [
+        (&[("code", "1")][..], "Войти не удалось"),
+        (&[("error", "access_denied")], "Доступ не разрешён"),
+    ] {
+        let server = Server::start(|_| {
+            json(
+                400,
+                r#"{"error":"invalid_grant","error_description":"Code has expired"}"#,
+            )
+        })
+        .idle();
+        let mut login = Running::start(&mut home.command(&[
+            "login",
+            "--no-browser",
+            "--client-id",
+            "app",
+            "--oauth-url",
+            &server.origin,
+            "--redirect-uri",
+            "http://127.0.0.1:0/",
+        ]));
+        let url = login.url();
+        chromium.open(&callback(&url, answer));
+        chromium.wait_for_title(title);
+        chromium.fits();
+        chromium.is_accessible();
+    }
+    let console = chromium.console();
+    let unexpected: Vec<_> = console
+        .iter()
+        // A page that is refused is an error on the console by its nature.
+        .filter(|entry| {
+            !entry["message"]
+                .as_str()
+                .unwrap()
+                .contains("the server responded with")
+        })
+        .collect();
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
+}

@@ -1,0 +1,254 @@
+//! A real Chromium, driven over the WebDriver protocol.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::browser::{Reply, reply};
+use super::{Home, PATIENCE, free_port};
+
+pub struct Chromium {
+    driver: Child,
+    session: String,
+}
+
+impl Chromium {
+    /// A new browser that asks for pages in this language.
+    pub fn start(home: &Home, language: &str) -> Chromium {
+        let port = free_port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .env("HOME", home.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is there");
+        let origin = format!("http://127.0.0.1:{port}");
+        let until = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "chromedriver never listened");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut chromium = Chromium {
+            driver,
+            session: format!("{origin}/session"),
+        };
+        let arguments: Vec<_> =
+            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+            --disable-background-networking --disable-component-update --disable-sync"
+                .split_whitespace()
+                .map(str::to_owned)
+                .chain([format!(
+                    "--user-data-dir={}",
+                    home.path().join("profile").display()
+                )])
+                .collect();
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "goog:chromeOptions": {
+                "args": arguments,
+                "prefs": {"intl.accept_languages": language},
+            },
+        }}});
+        let made = chromium.send("POST", "", &wanted);
+        let id = made["sessionId"].as_str().expect("a session").to_owned();
+        chromium.session = format!("{origin}/session/{id}");
+        chromium
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = url::Url::parse(&format!("{}{path}", self.session)).unwrap();
+        let body = if method == "GET" {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let reply = exchange(&url, method, &body);
+        let answer: Value = serde_json::from_str(&reply.body).expect("chromedriver speaks JSON");
+        assert_eq!(reply.status, 200, "{method} {path}: {answer:#}");
+        answer["value"].clone()
+    }
+
+    pub fn open(&self, url: &str) {
+        self.send("POST", "/url", &json!({ "url": url }));
+    }
+
+    pub fn address(&self) -> String {
+        self.send("GET", "/url", &Value::Null)
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    pub fn title(&self) -> String {
+        self.send("GET", "/title", &Value::Null)
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[track_caller]
+    pub fn wait_for_title(&self, title: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.title().starts_with(title) {
+            assert!(Instant::now() < until, "{} is not {title}", self.title());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn click(&self, selector: &str) {
+        let find = json!({"using": "css selector", "value": selector});
+        let found = self.send("POST", "/element", &find);
+        let id = found
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .as_str()
+            .unwrap();
+        self.send("POST", &format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// Types keys wherever the focus is.
+    pub fn keys(&self, keys: &str) {
+        let actions: Vec<_> = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key})))
+            .collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.send("POST", "/actions", &json!({"actions": [keyboard]}));
+    }
+
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        let body = json!({"cmd": command, "params": parameters});
+        self.send("POST", "/goog/cdp/execute", &body)
+    }
+
+    /// Evaluates an expression, past the page's Content-Security-Policy.
+    pub fn evaluate(&self, expression: &str) -> Value {
+        let parameters = json!({"expression": expression, "awaitPromise": true,
+            "returnByValue": true});
+        let answer = self.devtools("Runtime.evaluate", &parameters);
+        assert!(answer.get("exceptionDetails").is_none(), "{answer:#}");
+        answer["result"]["value"].clone()
+    }
+
+    pub fn scheme(&self, scheme: &str) {
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            &json!({"features": [feature]}),
+        );
+    }
+
+    /// A window this wide, in CSS pixels.
+    pub fn width(&self, width: u32) {
+        let screen = json!({"width": width, "height": 640, "deviceScaleFactor": 2,
+            "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen);
+    }
+
+    /// What the page's console says.
+    pub fn console(&self) -> Vec<Value> {
+        let log = self.send("POST", "/se/log", &json!({"type": "browser"}));
+        log.as_array().unwrap().clone()
+    }
+
+    /// The origins of all requests so far.
+    pub fn origins(&self) -> Vec<String> {
+        let log = self.send("POST", "/se/log", &json!({"type": "performance"}));
+        let mut origins: Vec<_> = log
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|entry| {
+                let entry: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+                let message = &entry["message"];
+                let is_request = message["method"] == "Network.requestWillBeSent";
+                let url = message["params"]["request"]["url"]
+                    .as_str()
+                    .filter(|_| is_request)?;
+                Some(url::Url::parse(url).ok()?.origin().ascii_serialization())
+            })
+            .collect();
+        origins.sort();
+        origins.dedup();
+        origins
+    }
+
+    /// What axe-core finds wrong on this page, in both colour schemes.
+    #[track_caller]
+    pub fn is_accessible(&self) {
+        let axe = std::fs::read_to_string(axe()).expect("axe-core is there: see .ci/run");
+        self.evaluate(&format!("{axe};0"));
+        for scheme in ["light", "dark"] {
+            self.scheme(scheme);
+            let found = self.evaluate(
+                "axe.run().then(found => found.violations.map(v => v.id + ': ' + v.nodes[0].html))",
+            );
+            assert_eq!(found, json!([]), "{} in {scheme}", self.title());
+        }
+    }
+
+    /// Nothing needs to be scrolled sideways.
+    #[track_caller]
+    pub fn fits(&self) {
+        let (page, window) = ("document.documentElement.scrollWidth", "window.innerWidth");
+        let (page, window) = (self.evaluate(page), self.evaluate(window));
+        assert!(
+            page.as_u64() <= window.as_u64(),
+            "{page} > {window}: {}",
+            self.title()
+        );
+    }
+}
+
+/// One request. chromedriver keeps the connection open whatever it is asked.
+fn exchange(url: &url::Url, method: &str, body: &str) -> Reply {
+    let mut stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "{method} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        url.path(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let (mut answer, mut chunk) = (Vec::new(), [0; 65536]);
+    loop {
+        let read = stream.read(&mut chunk).expect("chromedriver answers");
+        answer.extend_from_slice(&chunk[..read]);
+        let so_far = reply(&answer);
+        // It writes its headers without a blank behind the colon.
+        let length = so_far.head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            value.trim().parse().ok().filter(|_| is_length)
+        });
+        if read == 0 || length.is_some_and(|length: usize| so_far.body.len() >= length) {
+            return so_far;
+        }
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.send("DELETE", "", &json!({}));
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn axe() -> PathBuf {
+    std::env::var_os("AXE_CORE").map_or_else(
+        || "target/axe/node_modules/axe-core/axe.min.js".into(),
+        PathBuf::from,
+    )
+}
