@@ -228,6 +228,15 @@ fn parse(head: &[u8]) -> Result<Request, u16> {
             }
             "expect" => request.expects_continue = true,
             "connection" | "keep-alive" | "te" | "trailer" | "upgrade" => {}
+            // One cookie of the site's own must not cost us ours.
+            "cookie" => {
+                let plain = |part: &&[u8]| part.iter().all(|b| (b' '..=b'~').contains(b));
+                let parts: Vec<_> = header.value.split(|b| *b == b';').filter(plain).collect();
+                let cookies = String::from_utf8_lossy(&parts.join(&b';')).into_owned();
+                request
+                    .head
+                    .push_str(&format!("Cookie: {}\r\n", cookies.trim()));
+            }
             _ => {
                 // What is not plain text is no header that anyone here reads.
                 if let Some(value) = value {

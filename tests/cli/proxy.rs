@@ -70,7 +70,10 @@ impl Login {
         assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax");
         let authorize = sent.header("Location").unwrap();
         assert!(authorize.starts_with(&format!("{}/authorize?", self.server.origin)));
-        (format!("Cookie: other=1; {pair}\r\n"), authorize.to_owned())
+        (
+            format!("Cookie: other=1; имя=é; {pair}\r\n"),
+            authorize.to_owned(),
+        )
     }
 
     fn finish(self) -> Finished {
