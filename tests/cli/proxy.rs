@@ -306,7 +306,7 @@ mod real {
             let login = Login::at(URI);
             certificate(&login.home);
             let port = free_port();
-            let config = "daemon off; pid nginx.pid; error_log stderr;
+            let config = "daemon off; master_process off; pid nginx.pid; error_log stderr;
                 events {}
                 http {
                     access_log off;
