@@ -171,8 +171,12 @@ impl Place {
     /// Puts in place what a killed process left whole. True where there was
     /// something.
     pub fn recover(&self) -> bool {
-        let left = fs::File::open(&self.temporary);
-        if !left.is_ok_and(|file| self.is_left_whole(&file).unwrap_or(false)) {
+        // No open() on what could hang or lead elsewhere.
+        let is_plain = fs::symlink_metadata(&self.temporary).is_ok_and(|left| left.is_file());
+        let left = is_plain.then(|| File::open(&self.temporary));
+        if !left
+            .is_some_and(|left| left.is_ok_and(|file| self.is_left_whole(&file).unwrap_or(false)))
+        {
             return false;
         }
         self.lock().is_ok()

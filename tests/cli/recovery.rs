@@ -28,6 +28,20 @@ fn a_first_login_that_was_killed_before_its_rename_is_found_and_can_be_forgotten
     assert_eq!(home.files(), Vec::<String>::new());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fifo_planted_where_a_leftover_would_be_hangs_nothing() {
+    let home = Home::new();
+    fs::create_dir_all(home.data()).unwrap();
+    let planted = home.data().join(".default.json.tmp");
+    let made = std::process::Command::new("mkfifo")
+        .arg(planted)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    run(home.command(&["token"])).fails(7, "no token is saved there");
+}
+
 #[test]
 fn a_token_file_that_was_restored_since_is_not_overwritten_by_an_older_leftover() {
     let (home, server) = (Home::new(), Server::json(200, r#"{"access_token": "n3w"}"#));
