@@ -208,6 +208,7 @@ impl Lock {
             return Err(self.place.error("the file belongs to another user"));
         }
         self.write(&[b' '; RESERVATION])
+            .and_then(|()| self.file.sync_all())
             .map_err(|error| self.place.error(error))
     }
 
@@ -253,8 +254,7 @@ impl Lock {
 
     fn write(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.rewind()?;
-        self.file.write_all(content)?;
-        self.file.sync_all()
+        self.file.write_all(content)
     }
 }
 
