@@ -59,16 +59,14 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
         Destination::print(options.result.output.as_deref(), options.result.format)?
     };
     destination.guard();
-    let sandbox = match options.sandbox {
-        true => Some(start_sandbox(&options.application)?),
-        false => None,
+    let (application, sandbox) = match given {
+        Some(application) => (application, None),
+        None => {
+            let sandbox = start_sandbox(&options.application)?;
+            let application = Application::of(&sandbox, &options.application, options.device)?;
+            (application, Some(sandbox))
+        }
     };
-    let application = match (given, &sandbox) {
-        (Some(application), _) => application,
-        (None, Some(sandbox)) => Application::of(sandbox, &options.application, options.device)?,
-        (None, None) => return Err(Error::usage("--sandbox", "it did not start")),
-    };
-    let confidential = application.client_secret.is_some();
     let job = Job {
         client: Client::new(
             application.server.clone(),
@@ -91,7 +89,7 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
             job.by_loopback(listener)?;
         }
         Way::Paste(uri) => job.by_paste(uri.as_ref())?,
-        Way::Device => job.by_device(confidential)?,
+        Way::Device => job.by_device()?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,8 +180,8 @@ impl Job {
         self.finish(response, &request, redirect_uri)
     }
 
-    fn by_device(self, confidential: bool) -> Result<(), Error> {
-        if !confidential {
+    fn by_device(self) -> Result<(), Error> {
+        if self.application.client_secret.is_none() {
             output::warn(
                 "no application password is given, and Yandex may want it once the code is \
                  entered: YANDEX_CLIENT_SECRET or --client-secret-file",

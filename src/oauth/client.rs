@@ -17,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::output;
 
 /// One application at one authorization server.
+#[derive(Clone)]
 pub struct Client {
     agent: Agent,
     server: Server,
@@ -111,10 +112,8 @@ impl Client {
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .collect();
         let public = Client {
-            agent: self.agent.clone(),
-            server: self.server.clone(),
-            client_id: self.client_id.clone(),
             client_secret: None,
+            ..self.clone()
         };
         let asked = public.ask(&what, "/device/code", &parameters, &[]);
         let fields = asked.map_err(|error| match error.refusal.as_deref() {

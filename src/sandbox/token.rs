@@ -75,6 +75,22 @@ pub struct Form {
     has_secret: bool,
 }
 
+impl Form {
+    fn required(&self, name: &str, missing: &'static str) -> Result<&str, Refusal> {
+        match self.fields.get(name) {
+            Some(value) => Ok(value),
+            None => refused("invalid_request", missing),
+        }
+    }
+
+    fn require_secret(&self) -> Result<(), Refusal> {
+        match self.has_secret {
+            true => Ok(()),
+            false => refused("invalid_client", "Client secret is missing"),
+        }
+    }
+}
+
 /// Reads the form and checks the client's credentials.
 pub fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
     let basic = basic(request)?;
@@ -101,29 +117,19 @@ pub fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
 }
 
 fn grant(request: &mut Request, state: &mut State, now: Instant) -> Result<Value, Refusal> {
-    let Form { fields, has_secret } = form(request, state)?;
-    match fields.get("grant_type") {
-        None => refused("invalid_request", "grant_type is missing"),
-        Some("authorization_code") => code(&fields, has_secret, state, now),
-        Some("refresh_token") => refresh(&fields, has_secret, state),
-        Some("device_code") => device(&fields, has_secret, state, now),
-        Some(_) => refused("unsupported_grant_type", "This grant_type is not supported"),
+    let form = form(request, state)?;
+    match form.required("grant_type", "grant_type is missing")? {
+        "authorization_code" => code(&form, state, now),
+        "refresh_token" => refresh(&form, state),
+        "device_code" => device(&form, state, now),
+        _ => refused("unsupported_grant_type", "This grant_type is not supported"),
     }
 }
 
 /// RFC 8628, 3.4 and 3.5, in Yandex's dialect.
-fn device(
-    form: &Parameters,
-    has_secret: bool,
-    state: &mut State,
-    now: Instant,
-) -> Result<Value, Refusal> {
-    let Some(code) = form.get("code") else {
-        return refused("invalid_request", "code is missing");
-    };
-    if !has_secret {
-        return refused("invalid_client", "Client secret is missing");
-    }
+fn device(form: &Form, state: &mut State, now: Instant) -> Result<Value, Refusal> {
+    let code = form.required("code", "code is missing")?;
+    form.require_secret()?;
     match state.poll_device_code(code, now) {
         DevicePoll::Allowed(tokens) => Ok(token(tokens)),
         DevicePoll::Denied => refused("access_denied", "The user denied access"),
@@ -135,13 +141,9 @@ fn device(
     }
 }
 
-fn refresh(form: &Parameters, has_secret: bool, state: &mut State) -> Result<Value, Refusal> {
-    let Some(refresh_token) = form.get("refresh_token") else {
-        return refused("invalid_request", "refresh_token is missing");
-    };
-    if !has_secret {
-        return refused("invalid_client", "Client secret is missing");
-    }
+fn refresh(form: &Form, state: &mut State) -> Result<Value, Refusal> {
+    let refresh_token = form.required("refresh_token", "refresh_token is missing")?;
+    form.require_secret()?;
     match state.tokens.refresh(refresh_token) {
         Some(tokens) => Ok(token(tokens)),
         None => refused("invalid_grant", "The refresh token is not known"),
@@ -149,13 +151,9 @@ fn refresh(form: &Parameters, has_secret: bool, state: &mut State) -> Result<Val
 }
 
 fn revoked(request: &mut Request, state: &mut State) -> Result<Value, Refusal> {
-    let Form { fields, has_secret } = form(request, state)?;
-    let Some(access_token) = fields.get("access_token") else {
-        return refused("invalid_request", "access_token is missing");
-    };
-    if !has_secret {
-        return refused("invalid_client", "Client secret is missing");
-    }
+    let form = form(request, state)?;
+    let access_token = form.required("access_token", "access_token is missing")?;
+    form.require_secret()?;
     match state.tokens.revoke(access_token) {
         Ok(()) => Ok(json!({ "status": "ok" })),
         Err(NoDevice) => refused(
@@ -166,29 +164,22 @@ fn revoked(request: &mut Request, state: &mut State) -> Result<Value, Refusal> {
 }
 
 /// RFC 6749, 4.1.3, and RFC 7636, 4.6.
-fn code(
-    form: &Parameters,
-    has_secret: bool,
-    state: &mut State,
-    now: Instant,
-) -> Result<Value, Refusal> {
-    let Some(code) = form.get("code") else {
-        return refused("invalid_request", "code is missing");
-    };
+fn code(form: &Form, state: &mut State, now: Instant) -> Result<Value, Refusal> {
+    let code = form.required("code", "code is missing")?;
     if !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return refused("bad_verification_code", "The code has the wrong form");
     }
     let Some(authorization) = state.spend_code(code, now) else {
         return refused("invalid_grant", "Code has expired");
     };
-    match (&authorization.challenge, form.get("code_verifier")) {
+    match (&authorization.challenge, form.fields.get("code_verifier")) {
         (Some(challenge), Some(verifier)) if answers(challenge, verifier) => {}
         (Some(_), Some(_)) => return refused("invalid_grant", "code_verifier does not match"),
         (Some(_), None) => return refused("invalid_request", "code_verifier is missing"),
-        (None, _) if has_secret => {}
-        (None, _) => return refused("invalid_client", "Client secret is missing"),
+        (None, _) => form.require_secret()?,
     }
-    let has_device = authorization.device_id.is_some() || form.get("device_id").is_some();
+    let named = form.fields.get("device_id");
+    let has_device = authorization.device_id.is_some() || named.is_some();
     Ok(token(state.tokens.issue(has_device)))
 }
 
