@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flows::redirect_uri::RedirectUri;
+use crate::sandbox::Fault;
 pub use shared::{Application, Format, Location, Output};
 use values::{any_uri, device_id, device_name, duration, loopback, scope, variable_name};
 
@@ -323,15 +324,18 @@ pub struct Exec {
 const SANDBOX_EXAMPLES: &str = "\
 Examples:
   yandex-token sandbox -- ./your-script
-      run a script against the sandbox; its device logins are allowed
+      run a script against the sandbox; what it asks for is allowed
   yandex-token sandbox
-      serve it; the three lines it prints are for the environment of others";
+      serve it; the three lines it prints are for the environment of others
+  yandex-token sandbox --fault token/refresh_token:503:2 -- ./your-script
+      see whether the script outlives two failed refreshes";
 
 /// Serve a local stand-in for the Yandex OAuth server
 ///
 /// Prints YANDEX_OAUTH_URL, YANDEX_CLIENT_ID and YANDEX_CLIENT_SECRET, one a
 /// line, and serves until it is interrupted. With a program, runs it with
-/// these in its environment instead, and ends with its status.
+/// these in its environment instead, and ends with its status. -v tells of
+/// each request.
 #[derive(Args)]
 #[command(after_help = SANDBOX_EXAMPLES, next_line_help = true, verbatim_doc_comment)]
 pub struct Sandbox {
@@ -346,8 +350,45 @@ pub struct Sandbox {
 
     /// Register this Redirect URI as well; any http URI on a loopback
     /// address is registered anyway. Repeatable
-    #[arg(long, value_name = "URI", value_parser = any_uri, verbatim_doc_comment)]
+    #[arg(long, value_name = "URI", value_parser = any_uri,
+        help_heading = "The application", verbatim_doc_comment)]
     pub redirect_uri: Vec<String>,
+
+    /// The scopes that were chosen when it was registered: repeatable, or
+    /// one string with spaces [default: any that its kind can have]
+    #[arg(long, value_name = "SCOPE", value_parser = scope,
+        help_heading = "The application", verbatim_doc_comment)]
+    pub scope: Vec<String>,
+
+    /// It is "for API access": its only Redirect URI is the page that
+    /// shows a code, and it has no scopes of the group login
+    #[arg(
+        long,
+        conflicts_with = "redirect_uri",
+        help_heading = "The application",
+        verbatim_doc_comment
+    )]
+    pub api_access: bool,
+
+    /// How long a token lives, and its refresh token with it: a number with
+    /// s, m, h or d [default: 365d]
+    #[arg(long, value_name = "DURATION", value_parser = duration,
+        help_heading = "Tokens and bad days", verbatim_doc_comment)]
+    pub token_lifetime: Option<Duration>,
+
+    /// A refresh token stays good instead of being replaced at each use
+    #[arg(long, help_heading = "Tokens and bad days")]
+    pub no_rotation: bool,
+
+    /// ENDPOINT:ANSWER, or ENDPOINT:ANSWER:TIMES for so many times only.
+    /// Repeatable: the first that is left counts.
+    /// ENDPOINT: authorize, token, device/code, revoke_token, info; or one
+    /// grant, as in token/refresh_token
+    /// ANSWER: an OAuth error (invalid_grant), a status with HTML (503),
+    /// slow=10s, empty, torn (half of the body), lost (nothing at all)
+    #[arg(long, value_name = "FAULT", value_parser = Fault::parse,
+        help_heading = "Tokens and bad days", verbatim_doc_comment)]
+    pub fault: Vec<Fault>,
 
     /// A program to run, with its arguments
     #[arg(last = true, value_name = "PROGRAM")]

@@ -33,6 +33,7 @@ use rustls::ServerConfig;
 
 use crate::output;
 use backend::Backend;
+pub use backend::{DELAY, Tear};
 use request::{Incoming, Request, Unfit};
 use wire::Wire;
 
@@ -237,9 +238,13 @@ impl Door {
         let answer = match self.receive(&mut Incoming::new(&mut wire)) {
             Ok(request) => {
                 ticket.set(Phase::Serving);
-                self.backend
-                    .ask(&request, ALWAYS)
-                    .unwrap_or_else(|_| refusal(503))
+                match self.backend.ask(&request, ALWAYS) {
+                    Ok(answer) => {
+                        thread::sleep(answer.delay);
+                        answer.bytes
+                    }
+                    Err(_) => refusal(503),
+                }
             }
             Err(Unfit::Status(status)) => refusal(status),
             Err(Unfit::Gone) => return Ok(()),

@@ -86,9 +86,10 @@ pub struct Page {
 }
 
 impl Page {
-    /// Answers the request with this page. `form_action` says where a form on
-    /// it may lead, in the words of the Content-Security-Policy.
-    pub fn answer(&self, request: Request, form_action: &str) {
+    /// Answers the request with this page and these headers beside its own.
+    /// `form_action` says where a form on it may lead, in the words of the
+    /// Content-Security-Policy.
+    pub fn answer(&self, request: Request, form_action: &str, more: &[(&'static str, &str)]) {
         let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; form-action {form_action}; \
@@ -106,12 +107,8 @@ impl Page {
                 ("Content-Security-Policy", &policy),
             ],
         );
-        let response = match self.status {
-            405 => headers(response, &[("Allow", "GET")]),
-            _ => response,
-        };
         // A client that left has no use for the answer.
-        let _ = request.respond(response);
+        let _ = request.respond(headers(response, more));
     }
 
     fn html(&self) -> String {
@@ -177,6 +174,12 @@ button.main { color: var(--card); background: var(--press); border-color: var(--
 label, input { flex: 1 1 100%; } input { min-width: 0; min-height: 2.75rem; padding: .5rem .75rem;
   font: 1.2rem ui-monospace, Consolas, 'DejaVu Sans Mono', monospace; color: var(--ink);
   background: transparent; border: 1px solid var(--soft); border-radius: .5rem; }
+fieldset { flex: 1 1 100%; min-width: 0; margin: 0; padding: .5rem .75rem;
+  border: 1px solid var(--line); border-radius: .5rem; }
+legend { padding: 0 .25rem; color: var(--soft); font-size: .9rem; }
+.tick { display: flex; align-items: center; gap: .75rem; min-height: 2.75rem; }
+.tick input { flex: none; width: 1.25rem; height: 1.25rem; min-height: 0; margin: 0;
+  accent-color: var(--press); }
 button:focus-visible, input:focus-visible { outline: 3px solid var(--press); outline-offset: 2px; }
 ";
 

@@ -4,9 +4,15 @@
 //! scripts: it shares no code with `oauth`, so that the two can't share a
 //! mistake. Its state is in memory and gone with the process.
 
+mod application;
 mod authorize;
+mod consent;
+mod credentials;
 mod device;
+mod fault;
 mod http;
+mod info;
+mod log;
 mod state;
 mod token;
 mod tokens;
@@ -15,17 +21,22 @@ mod user;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-
-use tiny_http::Request;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::gate::{Gate, Policy};
 use crate::random;
+use application::Application;
+pub use fault::Fault;
+use fault::{Faults, Kind};
+use http::{Answer, Call, Spoilt};
 use state::State;
+use tokens::Tokens;
 use user::User;
 
 /// Bytes of a form; what OAuth needs is far below.
 const MAX_BODY: usize = 64 << 10;
+const YEAR: Duration = Duration::from_secs(31_536_000);
 
 /// What the user of the sandbox answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,16 +53,25 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     pub client_id: Option<String>,
     pub client_secret: Option<String>,
+    /// The application is "for API access", not "for user login".
+    pub is_for_api: bool,
     /// Registered beside every `http` URI on a loopback address.
     pub redirect_uris: Vec<String>,
+    /// The application's scopes; empty for any.
+    pub scopes: Vec<String>,
     pub consent: Consent,
+    /// How long a token lives; a year unless given.
+    pub token_lifetime: Option<Duration>,
+    /// A refresh token stays good instead of being replaced at each use.
+    pub no_rotation: bool,
+    pub faults: Vec<Fault>,
+    /// Whether each request is told under `--verbose`.
+    pub log: bool,
 }
 
 /// A sandbox that is being served, until the process ends.
 pub struct Sandbox {
-    address: SocketAddr,
-    client_id: String,
-    client_secret: String,
+    application: Application,
     state: Arc<Mutex<State>>,
     _gate: Gate,
 }
@@ -74,41 +94,51 @@ impl Sandbox {
             tls: None,
         };
         let gate = Gate::open(vec![listener], policy).map_err(failed)?;
-        let client_id = options.client_id.unwrap_or_else(random::hex);
-        let client_secret = options.client_secret.unwrap_or_else(random::hex);
+        let application = Application {
+            client_id: options.client_id.unwrap_or_else(random::hex),
+            client_secret: options.client_secret.unwrap_or_else(random::hex),
+            is_for_api: options.is_for_api,
+            redirect_uris: options.redirect_uris,
+            scopes: options.scopes,
+            origin: format!("http://{address}"),
+        };
+        let tokens = Tokens::new(options.token_lifetime.unwrap_or(YEAR), !options.no_rotation);
         let state = Arc::new(Mutex::new(State::new(
-            client_id.clone(),
-            client_secret.clone(),
-            options.redirect_uris,
+            application.clone(),
             options.consent,
-            format!("http://{address}"),
+            Faults(options.faults),
+            tokens,
         )));
         let server = gate.server();
         let serving = Arc::clone(&state);
         thread::spawn(move || {
-            for request in server.incoming_requests() {
-                answer(request, &mut lock(&serving));
+            for mut request in server.incoming_requests() {
+                let call = Call::read(&mut request);
+                let asked = options.log.then(|| log::asked(&call));
+                let (answer, spoilt) = answer(&call, &mut lock(&serving));
+                if let Some(asked) = asked {
+                    log::answered(&asked, &answer);
+                }
+                answer.send(request, allowed(&call.path), spoilt);
             }
         });
         Ok(Sandbox {
-            address,
-            client_id,
-            client_secret,
+            application,
             state,
             _gate: gate,
         })
     }
 
-    pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn origin(&self) -> &str {
+        &self.application.origin
     }
 
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        &self.application.client_id
     }
 
     pub fn client_secret(&self) -> &str {
-        &self.client_secret
+        &self.application.client_secret
     }
 
     /// Somebody who allows whatever is asked, for want of a browser.
@@ -121,32 +151,52 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(request: Request, state: &mut State) {
-    let target = request.url().to_owned();
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    match (path, request.method().as_str()) {
-        ("/authorize", "GET") => authorize::ask(request, query, state),
-        ("/authorize", "POST") => authorize::decide(request, state),
-        ("/verification_code", "GET") => authorize::show_code(request, query),
-        ("/token", "POST") => token::answer(request, state),
-        ("/revoke_token", "POST") => token::revoke(request, state),
-        ("/info", "GET") => token::info(request, state),
-        ("/device/code", "POST") => device::issue(request, state),
-        ("/device", "GET") => device::page(request),
-        ("/device", "POST") => device::enter(request, state),
-        (
-            "/authorize" | "/verification_code" | "/token" | "/revoke_token" | "/info" | "/device"
-            | "/device/code",
-            _,
-        ) => {
-            http::page(
-                request,
-                405,
-                "Method not allowed",
-                "Метод не поддерживается",
-                "",
-            );
-        }
-        _ => http::page(request, 404, "Page not found", "Страница не найдена", ""),
+/// The methods of an endpoint; nothing where there is none.
+fn allowed(path: &str) -> &'static str {
+    match path {
+        "/authorize" | "/device" => "GET, POST",
+        "/verification_code" | "/info" => "GET",
+        "/token" | "/revoke_token" | "/device/code" => "POST",
+        _ => "",
     }
+}
+
+fn answer(call: &Call, state: &mut State) -> (Answer, Spoilt) {
+    let allowed = allowed(&call.path);
+    if allowed.is_empty() {
+        let title = ("Page not found", "Страница не найдена");
+        return (Answer::page(call, 404, title, ""), Spoilt::default());
+    }
+    if !allowed.split(", ").any(|method| method == call.method) {
+        let title = ("Method not allowed", "Метод не поддерживается");
+        return (Answer::page(call, 405, title, ""), Spoilt::default());
+    }
+    let fault = match state.faults.next(call) {
+        Ok(fault) => fault,
+        Err(why) => {
+            let answer = Answer::refusal(400, "sandbox_fault", Some(&why));
+            return (answer, Spoilt::default());
+        }
+    };
+    let (mut error, mut spoilt) = (None, Spoilt::default());
+    match fault {
+        Some(Kind::Error(named)) if call.path == "/authorize" => error = Some(named),
+        Some(Kind::Error(named)) => return (fault::refused(call, named), spoilt),
+        Some(Kind::Status(status)) => return (fault::unavailable(status), spoilt),
+        Some(Kind::Spoilt(how)) => spoilt = how,
+        None => {}
+    }
+    let now = Instant::now();
+    let answered = match (&*call.path, &*call.method) {
+        ("/authorize", "GET") => Ok(authorize::ask(call, state, error, now)),
+        ("/authorize", _) => Ok(consent::decide(call, state, now)),
+        ("/verification_code", _) => Ok(authorize::show_code(call)),
+        ("/token", _) => token::grant(call, state, now),
+        ("/revoke_token", _) => token::revoke(call, state),
+        ("/info", _) => Ok(info::info(call, state, now)),
+        ("/device/code", _) => device::issue(call, state, now),
+        ("/device", "GET") => Ok(device::page(call)),
+        _ => Ok(device::enter(call, state, now)),
+    };
+    (answered.unwrap_or_else(Answer::from), spoilt)
 }

@@ -52,7 +52,7 @@ impl Application {
         options: &cli::Application,
         needs_secret: bool,
     ) -> Result<Application, Error> {
-        let server = Server::parse(&sandbox.origin());
+        let server = Server::parse(sandbox.origin());
         let confidential = needs_secret || options.client_secret_file.is_some();
         Ok(Application {
             server: server.map_err(|why| Error::local("starting the sandbox", why))?,

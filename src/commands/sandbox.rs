@@ -37,11 +37,22 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let sandbox = Sandbox::start(Options {
         listen: options.listen,
         redirect_uris: options.redirect_uri,
+        is_for_api: options.api_access,
+        scopes: options
+            .scope
+            .iter()
+            .flat_map(|scopes| scopes.split(' '))
+            .map(str::to_owned)
+            .collect(),
         consent,
+        token_lifetime: options.token_lifetime,
+        no_rotation: options.no_rotation,
+        faults: options.fault,
+        log: true,
         ..Options::default()
     })?;
     let variables = [
-        ("YANDEX_OAUTH_URL", sandbox.origin()),
+        ("YANDEX_OAUTH_URL", sandbox.origin().to_owned()),
         ("YANDEX_CLIENT_ID", sandbox.client_id().to_owned()),
         ("YANDEX_CLIENT_SECRET", sandbox.client_secret().to_owned()),
     ];

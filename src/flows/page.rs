@@ -52,7 +52,7 @@ impl Outcome {
                 ),
             ),
         };
-        page(200, language, mood, title, body).answer(request, "'none'");
+        page(200, language, mood, title, body).answer(request, "'none'", &[]);
     }
 }
 
@@ -64,6 +64,7 @@ pub fn refuse(request: Request, status: u16, english: &str, russian: &str) {
         "Вход, начатый в терминале, продолжается.",
     );
     let body = format!("<p class=\"soft\">{goes_on}</p>");
+    let allow = [("Allow", "GET")];
     page(
         status,
         language,
@@ -71,7 +72,7 @@ pub fn refuse(request: Request, status: u16, english: &str, russian: &str) {
         language.pick(english, russian),
         body,
     )
-    .answer(request, "'none'");
+    .answer(request, "'none'", if status == 405 { &allow } else { &[] });
 }
 
 fn page(status: u16, language: Language, mood: Mood, title: &str, body: String) -> Page {

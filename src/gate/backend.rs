@@ -23,6 +23,35 @@ use std::net::TcpStream as Stream;
 
 const CONNECTIONS: usize = 8;
 
+/// A header of an answer that is to go out late, in milliseconds. It stays
+/// inside, as [`Tear::HEADER`] does.
+pub const DELAY: &str = "Gate-Delay";
+
+/// What is missing of an answer that is to go out torn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tear {
+    /// Half of its body.
+    Body,
+    All,
+}
+
+impl Tear {
+    pub const HEADER: &str = "Gate-Tear";
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tear::Body => "body",
+            Tear::All => "all",
+        }
+    }
+}
+
+/// An answer as it goes to the client.
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    pub delay: Duration,
+}
+
 pub struct Backend {
     idle: Mutex<Pool>,
     freed: Condvar,
@@ -61,7 +90,7 @@ impl Backend {
 
     /// Hands the request over and waits for its answer, to which the lines of
     /// `headers` are added.
-    pub fn ask(&self, request: &Request, headers: &str) -> io::Result<Vec<u8>> {
+    pub fn ask(&self, request: &Request, headers: &str) -> io::Result<Answer> {
         let mut stream = self.borrow()?;
         let answer = stream
             .write_all(&request.to_bytes())
@@ -93,7 +122,7 @@ impl Backend {
 
 /// Reads one answer of ours and writes it out with the gate's headers in place
 /// of the ones that only concern the private connection.
-fn read_answer(stream: &mut Stream, no_body: bool, headers: &str) -> io::Result<Vec<u8>> {
+fn read_answer(stream: &mut Stream, no_body: bool, headers: &str) -> io::Result<Answer> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut received = Vec::new();
     let mut chunk = [0; 4096];
@@ -117,9 +146,24 @@ fn read_answer(stream: &mut Stream, no_body: bool, headers: &str) -> io::Result<
         };
         write!(answer, "HTTP/1.1 {code} {reason}\r\n")?;
         let mut length = 0;
+        let (mut delay, mut tear) = (Duration::ZERO, None);
         for field in parsed.headers.iter() {
             match field.name.to_ascii_lowercase().as_str() {
                 "connection" | "server" => continue,
+                "gate-delay" => {
+                    let delayed = std::str::from_utf8(field.value);
+                    let delayed = delayed.ok().and_then(|value| value.parse().ok());
+                    delay = delayed.map_or(Duration::ZERO, Duration::from_millis);
+                    continue;
+                }
+                "gate-tear" if field.value == b"all" => {
+                    tear = Some(Tear::All);
+                    continue;
+                }
+                "gate-tear" => {
+                    tear = Some(Tear::Body);
+                    continue;
+                }
                 "transfer-encoding" => return Err(bad("an answer in chunks")),
                 "content-length" => {
                     length = std::str::from_utf8(field.value)
@@ -142,7 +186,15 @@ fn read_answer(stream: &mut Stream, no_body: bool, headers: &str) -> io::Result<
         if there < whole {
             stream.read_exact(&mut answer[there..])?;
         }
-        return Ok(answer);
+        match tear {
+            Some(Tear::Body) => answer.truncate(body + (whole - body) / 2),
+            Some(Tear::All) => answer.clear(),
+            None => {}
+        }
+        return Ok(Answer {
+            bytes: answer,
+            delay,
+        });
     }
 }
 

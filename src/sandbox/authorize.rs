@@ -1,116 +1,122 @@
-//! The authorization endpoint and the consent page.
+//! The authorization endpoint (RFC 6749, 4.1.1 and 4.2.1).
 
 use std::time::Instant;
 
-use tiny_http::Request;
-use url::Url;
+use url::{Url, form_urlencoded::Serializer};
 
 use super::Consent;
-use super::http::{self, Parameters, notice};
-use super::state::{Authorization, Challenge, Method, State};
-use crate::page::{Language, Mood, Page, escape};
+use super::application::{Granted, Scopes};
+use super::consent;
+use super::fault::ON_DEMAND;
+use super::http::{Answer, Call, Parameters};
+use super::state::{Challenge, Code, Goal, Method, Pending, Reply, State};
+use super::tokens::Issued;
+use crate::page::escape;
 use crate::random;
 
 const MAX_STATE: usize = 1024;
 
-/// `GET /authorize`: asks the user, or answers in the user's stead.
-pub fn ask(request: Request, query: &str, state: &mut State) {
-    let parameters = match Parameters::parse(query.as_bytes()) {
+/// `GET /authorize`: asks the user, or answers in the user's stead. With a
+/// fault, that error is what comes of it.
+pub fn ask(call: &Call, state: &mut State, fault: Option<&'static str>, now: Instant) -> Answer {
+    let parameters = match call.asked() {
         Ok(parameters) => parameters,
-        Err(name) => return bad_request(request, &format!("The parameter {name} is there twice")),
+        Err(name) => return bad_request(call, &format!("The parameter {name} is there twice")),
     };
-    // Nothing is sent to a redirect URI before it is known to be registered.
-    match parameters.get("client_id") {
-        None => return bad_request(request, "The required parameter client_id is missing"),
-        Some(id) if id != state.client_id => {
-            return bad_request(request, "Unknown client with such client_id");
-        }
-        Some(_) => {}
-    }
-    let Some(redirect_uri) = state.redirect_uri(parameters.get("redirect_uri")) else {
-        return bad_request(
-            request,
-            "redirect_uri does not match the Callback URL defined for the client",
-        );
+    let (reply, scopes) = match trusted(&parameters, state, fault) {
+        Ok(trusted) => trusted,
+        Err(why) => return bad_request(call, why),
     };
-    if parameters
-        .get("state")
-        .is_some_and(|text| text.chars().count() > MAX_STATE)
-    {
-        return bad_request(request, "The state is longer than 1024 characters");
-    }
     let challenge = challenge(&parameters);
-    let authorization = Authorization {
-        redirect_uri,
-        state: parameters.get("state").map(str::to_owned),
+    let wrong = fault.map(|error| (error, ON_DEMAND));
+    let wrong = wrong.or_else(|| wrong_with(&parameters, challenge.as_ref().err().copied()));
+    let reply = Reply {
+        challenge: challenge.ok().flatten(),
+        ..reply
+    };
+    if let Some((error, description)) = wrong {
+        return refuse(call, &reply, error, description);
+    }
+    let pending = Pending {
+        goal: Goal::Redirect(reply),
+        scopes,
         device_id: parameters.get("device_id").map(str::to_owned),
-        challenge: challenge.as_ref().ok().cloned().flatten(),
     };
-    if let Some((error, description)) = fault(&parameters, challenge.err()) {
-        return refuse(request, &authorization, error, description);
-    }
     match state.consent {
-        Consent::Ask => consent_page(request, &parameters, authorization, state),
-        Consent::Allow => allow(request, authorization, state),
-        Consent::Deny => deny(request, &authorization),
+        Consent::Ask => consent::page(call, &parameters, pending, state, now),
+        Consent::Allow => consent::allow(call, pending, |_, _| true, state, now),
+        Consent::Deny => consent::deny(call, pending, state, now),
     }
 }
 
-/// `POST /authorize`: what the user pressed.
-pub fn decide(mut request: Request, state: &mut State) {
-    let form = http::form(&mut request).and_then(|form| Parameters::parse(&form).ok());
-    let pending = form.as_ref().and_then(|form| {
-        let handle = form.get("request")?;
-        state.answered(handle, Instant::now())
-    });
-    let Some(authorization) = pending else {
-        return bad_request(request, "This page was answered already, or is too old");
+/// Whether the client and the redirect URI are right: until then nothing is
+/// sent there. A scope that isn't the application's is told here as well.
+fn trusted(
+    parameters: &Parameters,
+    state: &State,
+    fault: Option<&'static str>,
+) -> Result<(Reply, Scopes), &'static str> {
+    let application = &state.application;
+    let Some(client_id) = parameters.get("client_id") else {
+        return Err("The required parameter client_id is missing");
     };
-    match form.as_ref().and_then(|form| form.get("decision")) {
-        Some("allow") => allow(request, authorization, state),
-        _ => deny(request, &authorization),
+    if client_id != application.client_id || fault == Some("invalid_client") {
+        return Err("Unknown client with such client_id");
     }
-}
-
-/// `GET /verification_code`: shows a code to copy by hand.
-pub fn show_code(request: Request, query: &str) {
-    let parameters = Parameters::parse(query.as_bytes());
-    let code = parameters.as_ref().ok().and_then(|found| found.get("code"));
-    match code {
-        Some(code) => {
-            let body = format!("<p><code>{}</code></p>", escape(code));
-            http::page(request, 200, "Your code", "Ваш код", &body);
-        }
-        None => bad_request(request, "There is no code in this address"),
+    let Some(redirect_uri) = application.redirect_uri(parameters.get("redirect_uri")) else {
+        return Err("redirect_uri does not match the Callback URL defined for the client");
+    };
+    let given = parameters.get("state");
+    if given.is_some_and(|text| text.chars().count() > MAX_STATE) {
+        return Err("The state is longer than 1024 characters");
     }
+    let scopes = match (fault, application.scopes(parameters)) {
+        (Some("invalid_scope"), _) => Err(ON_DEMAND),
+        (_, scopes) => scopes,
+    };
+    let scopes = scopes.map_err(|_| {
+        "Could not determine the requested accesses (invalid_scope): the application \
+         does not have one of these scopes"
+    })?;
+    let reply = Reply {
+        redirect_uri,
+        state: given.map(str::to_owned),
+        challenge: None,
+        is_implicit: parameters.get("response_type") == Some("token"),
+    };
+    Ok((reply, scopes))
 }
 
 /// What is wrong with a request whose client and redirect URI are right.
-fn fault(
+fn wrong_with(
     parameters: &Parameters,
     challenge: Option<&'static str>,
 ) -> Option<(&'static str, &'static str)> {
+    match parameters.get("response_type") {
+        Some("code" | "token") => {}
+        None => return Some(("invalid_request", "response_type is missing")),
+        Some(_) => {
+            return Some((
+                "unsupported_response_type",
+                "response_type is neither code nor token",
+            ));
+        }
+    }
+    let why = device(parameters).err().or(challenge);
+    why.map(|why| ("invalid_request", why))
+}
+
+/// Checks a device's ID and name.
+pub fn device(parameters: &Parameters) -> Result<(), &'static str> {
     let device_id = parameters.get("device_id").unwrap_or("device");
     let device_name = parameters.get("device_name").unwrap_or_default();
-    if parameters.get("response_type").is_none() {
-        return Some(("invalid_request", "response_type is missing"));
-    }
-    if parameters.get("response_type") != Some("code") {
-        return Some(("unsupported_response_type", "response_type is not code"));
-    }
     if !(6..=50).contains(&device_id.len()) || !device_id.bytes().all(|b| (32..=126).contains(&b)) {
-        return Some((
-            "invalid_request",
-            "device_id is not 6 to 50 ASCII characters",
-        ));
+        return Err("device_id is not 6 to 50 ASCII characters");
     }
     if device_name.chars().count() > 100 {
-        return Some((
-            "invalid_request",
-            "device_name is longer than 100 characters",
-        ));
+        return Err("device_name is longer than 100 characters");
     }
-    challenge.map(|why| ("invalid_request", why))
+    Ok(())
 }
 
 fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, &'static str> {
@@ -132,115 +138,91 @@ fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, &'static str>
     }))
 }
 
-fn consent_page(
-    request: Request,
-    parameters: &Parameters,
-    authorization: Authorization,
+/// Sends the user back with a code, or with a token in the fragment.
+pub fn allow(
+    call: &Call,
+    reply: Reply,
+    device_id: Option<String>,
+    granted: Granted,
+    fewer: Option<String>,
     state: &mut State,
-) {
-    let language = Language::of(&request);
-    let all = language.pick("all that the application has", "все, что есть у приложения");
-    let details = [
-        (
-            language.pick("Application", "Приложение"),
-            parameters.get("client_id"),
-        ),
-        (
-            language.pick("Access to", "Доступ к"),
-            parameters.get("scope").or(Some(all)),
-        ),
-        (
-            language.pick("Device", "Устройство"),
-            parameters.get("device_name"),
-        ),
-        (
-            language.pick("User", "Пользователь"),
-            parameters.get("login_hint"),
-        ),
-        (
-            language.pick("Returns to", "Вернётся на"),
-            Some(&*authorization.redirect_uri),
-        ),
-    ];
-    let details: String = details
-        .into_iter()
-        .filter_map(|(term, value)| {
-            Some(format!(
-                "<dt>{term}</dt><dd><code>{}</code></dd>\n",
-                escape(value?)
-            ))
-        })
-        .collect();
-    let handle = state.wait_for_user(authorization, Instant::now());
-    let page = Page {
-        status: 200,
-        language,
-        mood: Mood::Plain,
-        title: language
-            .pick("Allow access?", "Разрешить доступ?")
-            .to_owned(),
-        body: format!(
-            "<dl>{details}</dl>\n<form method=\"post\" action=\"/authorize\">\n\
-             <input type=\"hidden\" name=\"request\" value=\"{handle}\">\n\
-             <button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
-             <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
-             <p class=\"soft\">{}</p>",
-            language.pick("Allow", "Разрешить"),
-            language.pick("Deny", "Отказать"),
-            notice(language),
-        ),
-    };
-    // Browsers hold the redirect behind a form to `form-action` as well, and
-    // it may lead anywhere that is registered.
-    page.answer(request, "*");
-}
-
-fn allow(request: Request, authorization: Authorization, state: &mut State) {
-    let redirect_uri = authorization.redirect_uri.clone();
-    let given = authorization.state.clone();
-    let code = state.issue_code(authorization, Instant::now());
+    now: Instant,
+) -> Answer {
     // Undocumented, and seen in practice.
     let cid = random::hex();
-    let answer = [
-        ("state", given.as_deref()),
-        ("code", Some(&*code)),
-        ("cid", Some(&*cid)),
-    ];
-    send_back(request, &redirect_uri, &answer);
+    if reply.is_implicit {
+        let Issued {
+            access_token,
+            expires_in,
+            scope,
+            ..
+        } = state.tokens.issue(device_id, granted, fewer, now);
+        let expires_in = expires_in.to_string();
+        let answer = [
+            ("access_token", Some(&*access_token)),
+            ("token_type", Some("bearer")),
+            ("expires_in", Some(&*expires_in)),
+            ("scope", scope.as_deref()),
+            ("cid", Some(&*cid)),
+        ];
+        return send_back(call, &reply, &answer);
+    }
+    let code = Code {
+        challenge: reply.challenge.clone(),
+        device_id,
+        granted,
+        fewer,
+    };
+    let code = state.issue_code(code, now);
+    send_back(call, &reply, &[("code", Some(&code)), ("cid", Some(&cid))])
 }
 
-fn deny(request: Request, authorization: &Authorization) {
-    refuse(
-        request,
-        authorization,
-        "access_denied",
-        "The user denied access",
-    );
-}
-
-fn refuse(request: Request, authorization: &Authorization, error: &str, description: &str) {
+/// Sends the user back with an error (RFC 6749, 4.1.2.1).
+pub fn refuse(call: &Call, reply: &Reply, error: &str, description: &str) -> Answer {
     let answer = [
         ("error", Some(error)),
         ("error_description", Some(description)),
-        ("state", authorization.state.as_deref()),
     ];
-    send_back(request, &authorization.redirect_uri, &answer);
+    send_back(call, reply, &answer)
 }
 
-/// Redirects with these parameters added to the URI's own.
-fn send_back(request: Request, redirect_uri: &str, answer: &[(&str, Option<&str>)]) {
-    let Ok(mut url) = Url::parse(redirect_uri) else {
-        return bad_request(request, "The Callback URL is not a URL");
+/// Redirects with the state and these parameters: added to the URI's query, or
+/// for a token as its fragment, which no server sees.
+fn send_back(call: &Call, reply: &Reply, answer: &[(&str, Option<&str>)]) -> Answer {
+    let Ok(mut url) = Url::parse(&reply.redirect_uri) else {
+        return bad_request(call, "The Callback URL is not a URL");
     };
-    let pairs = answer
-        .iter()
-        .filter_map(|(name, value)| Some((*name, (*value)?)));
-    url.query_pairs_mut().extend_pairs(pairs);
-    http::redirect(request, url.as_str());
+    let pairs = [("state", reply.state.as_deref())];
+    let pairs = pairs.iter().chain(answer);
+    let pairs = pairs.filter_map(|(name, value)| Some((*name, (*value)?)));
+    if reply.is_implicit {
+        let fragment = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        url.set_fragment(Some(&fragment));
+    } else {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Answer::redirect(url.into())
 }
 
 /// A fault that the redirect URI never hears of.
-fn bad_request(request: Request, why: &str) {
-    let body = format!("<p>{}</p>", escape(why));
-    http::page(request, 400, "Bad request", "Ошибка в запросе", &body);
+pub fn bad_request(call: &Call, why: &str) -> Answer {
+    let html = format!("<p>{}</p>", escape(why));
+    Answer::page(call, 400, ("Bad request", "Ошибка в запросе"), &html)
+}
+
+/// `GET /verification_code`: shows a code to copy by hand.
+pub fn show_code(call: &Call) -> Answer {
+    let parameters = call.asked();
+    let code = parameters.as_ref().ok().and_then(|found| found.get("code"));
+    let Some(code) = code else {
+        let html = call.language.pick(
+            "<p>There is no code in this address. A token that was asked for with \
+             <code>response_type=token</code> stands behind the <code>#</code>.</p>",
+            "<p>В этом адресе нет кода. Токен, запрошенный через \
+             <code>response_type=token</code>, стоит после <code>#</code>.</p>",
+        );
+        return Answer::page(call, 400, ("No code here", "Здесь нет кода"), html);
+    };
+    let html = format!("<p><code>{}</code></p>", escape(code));
+    Answer::page(call, 200, ("Your code", "Ваш код"), &html)
 }

@@ -4,34 +4,34 @@
 use std::time::Instant;
 
 use serde_json::json;
-use tiny_http::Request;
 
-use super::http::{self, Parameters, notice};
-use super::state::{DEVICE_LIFETIME, State};
-use super::token;
-use crate::page::{Language, Mood, Page};
+use super::consent;
+use super::credentials::{self, Refusal};
+use super::http::{Answer, Body, Call, notice};
+use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
+use crate::page::{Mood, Page};
 
 const INTERVAL: u64 = 5;
 
 /// `POST /device/code`. The ID is enough.
-pub fn issue(mut request: Request, state: &mut State) {
-    let issued = token::form(&mut request, state).map(|form| {
-        let has_device = form.fields.get("device_id").is_some();
-        let code = state.issue_device_code(has_device, Instant::now());
-        json!({
-            "device_code": code.device_code,
-            "expires_in": DEVICE_LIFETIME.as_secs(),
-            "interval": INTERVAL,
-            "user_code": code.user_code,
-            "verification_url": state.device_page(),
-        })
-    });
-    token::respond(request, issued);
+pub fn issue(call: &Call, state: &mut State, now: Instant) -> Result<Answer, Refusal> {
+    let form = credentials::form(call, &state.application)?;
+    form.device()?;
+    let scopes = state.application.scopes(&form.fields);
+    let scopes = scopes.map_err(|why| Refusal::new("invalid_scope", why))?;
+    let code = state.issue_device_code(scopes, form.device_id(), now);
+    Ok(Answer::json(json!({
+        "device_code": code.device_code,
+        "expires_in": DEVICE_LIFETIME.as_secs(),
+        "interval": INTERVAL,
+        "user_code": code.user_code,
+        "verification_url": format!("{}/device", state.application.origin),
+    })))
 }
 
 /// `GET /device`.
-pub fn page(request: Request) {
-    let language = Language::of(&request);
+pub fn page(call: &Call) -> Answer {
+    let language = call.language;
     let page = Page {
         status: 200,
         language,
@@ -54,23 +54,33 @@ pub fn page(request: Request) {
             notice(language),
         ),
     };
-    page.answer(request, "'self'");
+    Answer {
+        status: 200,
+        body: Body::Page(Box::new(page), "'self'"),
+    }
 }
 
-/// `POST /device`.
-pub fn enter(mut request: Request, state: &mut State) {
-    let form = http::form(&mut request).and_then(|form| Parameters::parse(&form).ok());
-    let entered = form.is_some_and(|form| {
-        let allow = form.get("decision") == Some("allow");
-        let code = form
-            .get("code")
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        state.enter_user_code(&code, allow, Instant::now())
-    });
-    match entered {
-        true => http::page(request, 200, "Done", "Готово", ""),
-        false => http::page(request, 400, "There is no such code", "Такого кода нет", ""),
+/// `POST /device`: the user's answer. Where there are scopes to untick, allowing
+/// leads to the page that has them.
+pub fn enter(call: &Call, state: &mut State, now: Instant) -> Answer {
+    let Some(Ok(form)) = call.form() else {
+        return consent::no_such_code(call);
+    };
+    let entered = form.get("code").unwrap_or_default();
+    let entered = entered.trim().to_ascii_lowercase();
+    let Some(code) = state.waiting(&entered, now) else {
+        return consent::no_such_code(call);
+    };
+    let pending = Pending {
+        scopes: code.scopes.clone(),
+        goal: Goal::Device(entered),
+        device_id: None,
+    };
+    if form.get("decision") != Some("allow") {
+        return consent::deny(call, pending, state, now);
+    }
+    match pending.scopes.optional.is_empty() {
+        true => consent::allow(call, pending, |_, _| true, state, now),
+        false => consent::page(call, &form, pending, state, now),
     }
 }

@@ -1,18 +1,93 @@
-//! Forms in, JSON and pages out.
+//! Requests in, JSON, redirects and pages out. What an endpoint answers is a
+//! value, so that it can be put down in the log, and spoilt by a fault, in one
+//! place.
 
-use std::io::Read;
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use tiny_http::{Request, Response};
 use url::form_urlencoded;
 
+use crate::gate::{DELAY, Tear};
 use crate::page::{self, Language, Mood, Page, headers};
+
+/// What an endpoint is asked.
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub authorization: Option<String>,
+    /// What the client asks this one answer to be, see `fault`.
+    pub fault: Option<String>,
+    pub language: Language,
+    /// The body, if it says that it is a form.
+    form: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// Reads a request; the gate bounds its size.
+    pub fn read(request: &mut Request) -> Call {
+        let own = |name| page::header(request, name).map(str::to_owned);
+        let target = request.url().to_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let (kept, asked) = take(query, "sandbox_fault");
+        let fault = own("Sandbox-Fault").or(asked);
+        Call {
+            method: request.method().as_str().to_owned(),
+            path: path.to_owned(),
+            query: kept,
+            authorization: own("Authorization"),
+            fault,
+            language: Language::of(request),
+            form: form(request),
+        }
+    }
+
+    /// The parameters of the query.
+    ///
+    /// # Errors
+    /// The name of a parameter that is there twice.
+    pub fn asked(&self) -> Result<Parameters, String> {
+        Parameters::parse(self.query.as_bytes())
+    }
+
+    /// The parameters of the body; None where it is no form.
+    pub fn form(&self) -> Option<Result<Parameters, String>> {
+        self.form.as_deref().map(Parameters::parse)
+    }
+}
+
+/// A query without the parameter of this name, and that parameter.
+fn take(query: &str, name: &str) -> (String, Option<String>) {
+    if !query.contains(name) {
+        return (query.to_owned(), None);
+    }
+    let mut found = None;
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    for (other, value) in form_urlencoded::parse(query.as_bytes()) {
+        match other == name {
+            true => found = Some(value.into_owned()),
+            false => drop(kept.append_pair(&other, &value)),
+        }
+    }
+    (kept.finish(), found)
+}
+
+fn form(request: &mut Request) -> Option<Vec<u8>> {
+    let kind = page::header(request, "Content-Type")?.to_ascii_lowercase();
+    let kind = kind.split(';').next()?.trim();
+    if kind != "application/x-www-form-urlencoded" {
+        return None;
+    }
+    let mut body = Vec::new();
+    request.as_reader().read_to_end(&mut body).ok()?;
+    Some(body)
+}
 
 /// The parameters of a query or a form, each at most once.
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// # Errors
-    /// The name of a parameter that is there twice.
     pub fn parse(encoded: &[u8]) -> Result<Parameters, String> {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(encoded) {
@@ -31,66 +106,127 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
-}
 
-/// The body, if it says that it is a form.
-pub fn form(request: &mut Request) -> Option<Vec<u8>> {
-    let kind = page::header(request, "Content-Type")?.to_ascii_lowercase();
-    let kind = kind.split(';').next()?.trim();
-    if kind != "application/x-www-form-urlencoded" {
-        return None;
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
-    let mut body = Vec::new();
-    request.as_reader().read_to_end(&mut body).ok()?;
-    Some(body)
 }
 
-pub fn json(request: Request, status: u16, value: &serde_json::Value) {
-    let response = Response::from_string(value.to_string()).with_status_code(status);
-    respond(request, response, &[("Content-Type", "application/json")]);
+/// What an endpoint answers.
+pub struct Answer {
+    pub status: u16,
+    pub body: Body,
 }
 
-pub fn text(request: Request, status: u16, text: &str) {
-    let response = Response::from_string(text).with_status_code(status);
-    respond(
-        request,
-        response,
-        &[("Content-Type", "text/plain; charset=utf-8")],
-    );
+pub enum Body {
+    Json(Value),
+    Text(&'static str),
+    /// HTML that is not a page of ours, as a proxy or an outage sends it.
+    Html(String),
+    /// A page, and where a form on it may lead.
+    Page(Box<Page>, &'static str),
+    Redirect(String),
 }
 
-pub fn redirect(request: Request, to: &str) {
-    respond(
-        request,
-        Response::from_string("").with_status_code(302),
-        &[("Location", to)],
-    );
+impl Answer {
+    pub fn json(value: Value) -> Answer {
+        Answer {
+            status: 200,
+            body: Body::Json(value),
+        }
+    }
+
+    pub fn redirect(to: String) -> Answer {
+        Answer {
+            status: 302,
+            body: Body::Redirect(to),
+        }
+    }
+
+    /// An OAuth error (RFC 6749, 5.2). Yandex leaves the description out of
+    /// some.
+    pub fn refusal(status: u16, error: &str, description: Option<&str>) -> Answer {
+        let mut body = json!({ "error": error });
+        if let Some(description) = description {
+            body["error_description"] = description.into();
+        }
+        Answer {
+            status,
+            body: Body::Json(body),
+        }
+    }
+
+    /// A page of a title and some HTML, which leads nowhere.
+    pub fn page(call: &Call, status: u16, title: (&str, &str), html: &str) -> Answer {
+        let language = call.language;
+        let page = Page {
+            status,
+            language,
+            mood: match status {
+                200 => Mood::Plain,
+                _ => Mood::Bad,
+            },
+            title: language.pick(title.0, title.1).to_owned(),
+            body: format!("{html}<p class=\"soft\">{}</p>", notice(language)),
+        };
+        Answer {
+            status,
+            body: Body::Page(Box::new(page), "'none'"),
+        }
+    }
+
+    /// Sends the answer, late or torn where it is to be. `allow` goes with a
+    /// 405.
+    pub fn send(self, request: Request, allow: &'static str, spoilt: Spoilt) {
+        let mut more: Vec<(&'static str, &str)> = Vec::new();
+        let delay = spoilt.delay.as_millis().to_string();
+        if !spoilt.delay.is_zero() {
+            more.push((DELAY, &delay));
+        }
+        if let Some(tear) = spoilt.tear {
+            more.push((Tear::HEADER, tear.as_str()));
+        }
+        if self.status == 405 {
+            more.push(("Allow", allow));
+        }
+        let body = match spoilt.is_empty {
+            true => Body::Text(""),
+            false => self.body,
+        };
+        let text = match body {
+            Body::Page(page, form_action) => return page.answer(request, form_action, &more),
+            Body::Json(value) => {
+                more.push(("Content-Type", "application/json"));
+                value.to_string()
+            }
+            Body::Text(text) => {
+                more.push(("Content-Type", "text/plain; charset=utf-8"));
+                text.to_owned()
+            }
+            Body::Html(html) => {
+                more.push(("Content-Type", "text/html; charset=utf-8"));
+                html
+            }
+            Body::Redirect(ref to) => {
+                more.push(("Location", to));
+                String::new()
+            }
+        };
+        more.push(("Content-Security-Policy", "default-src 'none'"));
+        let response = Response::from_string(text)
+            .with_status_code(self.status)
+            .with_chunked_threshold(usize::MAX);
+        // A client that left has no use for the answer.
+        let _ = request.respond(headers(response, &more));
+    }
 }
 
-fn respond(request: Request, response: Response<impl Read>, more: &[(&'static str, &str)]) {
-    let response = response.with_chunked_threshold(usize::MAX);
-    let response = headers(
-        response,
-        &[("Content-Security-Policy", "default-src 'none'")],
-    );
-    let _ = request.respond(headers(response, more));
-}
-
-/// A page of a title and a body of HTML.
-pub fn page(request: Request, status: u16, english: &str, russian: &str, body: &str) {
-    let language = Language::of(&request);
-    let page = Page {
-        status,
-        language,
-        mood: if status == 200 {
-            Mood::Plain
-        } else {
-            Mood::Bad
-        },
-        title: language.pick(english, russian).to_owned(),
-        body: format!("{body}<p class=\"soft\">{}</p>", notice(language)),
-    };
-    page.answer(request, "'none'");
+/// What becomes of an answer on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spoilt {
+    pub delay: Duration,
+    pub tear: Option<Tear>,
+    pub is_empty: bool,
 }
 
 /// So that nobody takes the sandbox for the real thing.

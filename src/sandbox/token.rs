@@ -1,195 +1,67 @@
-//! The token endpoint, the revocation endpoint and user info.
+//! The token endpoint with its three grants, and the revocation endpoint.
 
 use std::time::Instant;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use serde_json::{Value, json};
-use tiny_http::Request;
+use serde_json::json;
 
-use super::http::{self, Parameters};
+use super::credentials::{self, Form, Refusal};
+use super::http::{Answer, Call};
 use super::state::{Challenge, DevicePoll, Method, State};
-use super::tokens::NoDevice;
-use crate::page::header;
-
-const YEAR: u64 = 31_536_000;
-
-/// A refusal: status, `error`, and mostly a description.
-pub struct Refusal(u16, &'static str, Option<&'static str>);
-
-fn refused<T>(error: &'static str, description: &'static str) -> Result<T, Refusal> {
-    Err(Refusal(400, error, Some(description)))
-}
+use super::tokens::{Issued, NoDevice};
 
 /// `POST /token`.
-pub fn answer(mut request: Request, state: &mut State) {
-    let token = grant(&mut request, state, Instant::now());
-    respond(request, token);
-}
-
-/// `POST /revoke_token`.
-pub fn revoke(mut request: Request, state: &mut State) {
-    let revoked = revoked(&mut request, state);
-    respond(request, revoked);
-}
-
-/// `GET /info`: whose token it is.
-pub fn info(request: Request, state: &State) {
-    let token = header(&request, "Authorization").and_then(|value| value.split_once(' '));
-    let valid = token.is_some_and(|(scheme, token)| {
-        let scheme = scheme.to_ascii_lowercase();
-        matches!(&*scheme, "oauth" | "bearer") && state.tokens.is_valid(token.trim())
+pub fn grant(call: &Call, state: &mut State, now: Instant) -> Result<Answer, Refusal> {
+    let form = credentials::form(call, &state.application)?;
+    let issued = match form.required("grant_type", "grant_type is missing")? {
+        "authorization_code" => code(&form, state, now)?,
+        "refresh_token" => refresh(&form, state, now)?,
+        "device_code" => device(&form, state, now)?,
+        _ => {
+            let why = "This grant_type is not supported";
+            return Err(Refusal::new("unsupported_grant_type", why));
+        }
+    };
+    let mut answer = json!({
+        "access_token": issued.access_token,
+        "expires_in": issued.expires_in,
+        "refresh_token": issued.refresh_token,
+        "token_type": "bearer",
     });
-    if !valid {
-        // The form of this body is not known; that it is no JSON is a fair test.
-        return http::text(request, 401, "Unauthorized");
+    if let Some(scope) = issued.scope {
+        answer["scope"] = scope.into();
     }
-    let user = json!({
-        "id": "1000000001",
-        "login": "sandbox.user",
-        "client_id": state.client_id,
-        "psuid": "1.AAsandbox.sandbox.sandbox",
-        "default_email": "sandbox.user@example.org",
-        "emails": ["sandbox.user@example.org"],
-    });
-    http::json(request, 200, &user);
-}
-
-pub fn respond(request: Request, answer: Result<Value, Refusal>) {
-    match answer {
-        Ok(value) => http::json(request, 200, &value),
-        Err(Refusal(status, error, description)) => {
-            let mut body = json!({ "error": error });
-            if let Some(description) = description {
-                body["error_description"] = description.into();
-            }
-            http::json(request, status, &body);
-        }
-    }
-}
-
-/// A form whose client is known.
-pub struct Form {
-    pub fields: Parameters,
-    has_secret: bool,
-}
-
-impl Form {
-    fn required(&self, name: &str, missing: &'static str) -> Result<&str, Refusal> {
-        match self.fields.get(name) {
-            Some(value) => Ok(value),
-            None => refused("invalid_request", missing),
-        }
-    }
-
-    fn require_secret(&self) -> Result<(), Refusal> {
-        match self.has_secret {
-            true => Ok(()),
-            false => refused("invalid_client", "Client secret is missing"),
-        }
-    }
-}
-
-/// Reads the form and checks the client's credentials.
-pub fn form(request: &mut Request, state: &State) -> Result<Form, Refusal> {
-    let basic = basic(request)?;
-    let Some(body) = http::form(request) else {
-        return refused("invalid_request", "The body is not a form");
-    };
-    let Ok(fields) = Parameters::parse(&body) else {
-        return refused("invalid_request", "A parameter is given twice");
-    };
-    let (client_id, client_secret) = match &basic {
-        Some((id, secret)) => (Some(id.as_str()), Some(secret.as_str())),
-        None => (fields.get("client_id"), fields.get("client_secret")),
-    };
-    match client_id {
-        None => return refused("invalid_request", "client_id is missing"),
-        Some(id) if id != state.client_id => return refused("invalid_client", "Client not found"),
-        Some(_) => {}
-    }
-    if client_secret.is_some_and(|secret| secret != state.client_secret) {
-        return refused("invalid_client", "Wrong client secret");
-    }
-    let has_secret = client_secret.is_some();
-    Ok(Form { fields, has_secret })
-}
-
-fn grant(request: &mut Request, state: &mut State, now: Instant) -> Result<Value, Refusal> {
-    let form = form(request, state)?;
-    match form.required("grant_type", "grant_type is missing")? {
-        "authorization_code" => code(&form, state, now),
-        "refresh_token" => refresh(&form, state),
-        "device_code" => device(&form, state, now),
-        _ => refused("unsupported_grant_type", "This grant_type is not supported"),
-    }
-}
-
-/// RFC 8628, 3.4 and 3.5, in Yandex's dialect.
-fn device(form: &Form, state: &mut State, now: Instant) -> Result<Value, Refusal> {
-    let code = form.required("code", "code is missing")?;
-    form.require_secret()?;
-    match state.poll_device_code(code, now) {
-        DevicePoll::Allowed(tokens) => Ok(token(tokens)),
-        DevicePoll::Denied => refused("access_denied", "The user denied access"),
-        DevicePoll::Gone => refused("invalid_grant", "Code has expired"),
-        DevicePoll::Pending => refused(
-            "authorization_pending",
-            "User has not yet authorized your application",
-        ),
-    }
-}
-
-fn refresh(form: &Form, state: &mut State) -> Result<Value, Refusal> {
-    let refresh_token = form.required("refresh_token", "refresh_token is missing")?;
-    form.require_secret()?;
-    match state.tokens.refresh(refresh_token) {
-        Some(tokens) => Ok(token(tokens)),
-        None => refused("invalid_grant", "The refresh token is not known"),
-    }
-}
-
-fn revoked(request: &mut Request, state: &mut State) -> Result<Value, Refusal> {
-    let form = form(request, state)?;
-    let access_token = form.required("access_token", "access_token is missing")?;
-    form.require_secret()?;
-    match state.tokens.revoke(access_token) {
-        Ok(()) => Ok(json!({ "status": "ok" })),
-        Err(NoDevice) => refused(
-            "unsupported_token_type",
-            "The token was issued without a device",
-        ),
-    }
+    Ok(Answer::json(answer))
 }
 
 /// RFC 6749, 4.1.3, and RFC 7636, 4.6.
-fn code(form: &Form, state: &mut State, now: Instant) -> Result<Value, Refusal> {
+fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
     let code = form.required("code", "code is missing")?;
     if !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return refused("bad_verification_code", "The code has the wrong form");
+        let why = "The code has the wrong form";
+        return Err(Refusal::new("bad_verification_code", why));
     }
-    let Some(authorization) = state.spend_code(code, now) else {
-        return refused("invalid_grant", "Code has expired");
+    form.device()?;
+    let Some(code) = state.spend_code(code, now) else {
+        return Err(Refusal::new("invalid_grant", "Code has expired"));
     };
-    match (&authorization.challenge, form.fields.get("code_verifier")) {
+    match (&code.challenge, form.fields.get("code_verifier")) {
         (Some(challenge), Some(verifier)) if answers(challenge, verifier) => {}
-        (Some(_), Some(_)) => return refused("invalid_grant", "code_verifier does not match"),
-        (Some(_), None) => return refused("invalid_request", "code_verifier is missing"),
+        (Some(_), Some(_)) => {
+            return Err(Refusal::new(
+                "invalid_grant",
+                "code_verifier does not match",
+            ));
+        }
+        (Some(_), None) => {
+            return Err(Refusal::new("invalid_request", "code_verifier is missing"));
+        }
         (None, _) => form.require_secret()?,
     }
-    let named = form.fields.get("device_id");
-    let has_device = authorization.device_id.is_some() || named.is_some();
-    Ok(token(state.tokens.issue(has_device)))
-}
-
-fn token((access_token, refresh_token): (String, String)) -> Value {
-    json!({
-        "access_token": access_token,
-        "expires_in": YEAR,
-        "refresh_token": refresh_token,
-        "token_type": "bearer",
-    })
+    let device_id = code.device_id.or_else(|| form.device_id());
+    Ok(state.tokens.issue(device_id, code.granted, code.fewer, now))
 }
 
 fn answers(challenge: &Challenge, verifier: &str) -> bool {
@@ -200,23 +72,41 @@ fn answers(challenge: &Challenge, verifier: &str) -> bool {
     transformed == challenge.text
 }
 
-/// The credentials of an `Authorization` header, where there is one.
-fn basic(request: &Request) -> Result<Option<(String, String)>, Refusal> {
-    let Some(value) = header(request, "Authorization") else {
-        return Ok(None);
-    };
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(Refusal(401, "Basic auth required", None));
+/// RFC 6749, 6.
+fn refresh(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
+    let refresh_token = form.required("refresh_token", "refresh_token is missing")?;
+    form.require_secret()?;
+    let issued = state.tokens.refresh(refresh_token, now);
+    issued.ok_or_else(|| Refusal::new("invalid_grant", "The refresh token is not known"))
+}
+
+/// RFC 8628, 3.4 and 3.5, in Yandex's dialect.
+fn device(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
+    let code = form.required("code", "code is missing")?;
+    form.require_secret()?;
+    form.device()?;
+    let device_id = form.device_id();
+    match state.poll_device_code(code, device_id.as_deref(), now) {
+        DevicePoll::Allowed(issued) => Ok(issued),
+        DevicePoll::Denied => Err(Refusal::new("access_denied", "The user denied access")),
+        DevicePoll::Gone => Err(Refusal::new("invalid_grant", "Code has expired")),
+        DevicePoll::Pending => Err(Refusal::new(
+            "authorization_pending",
+            "User has not yet authorized your application",
+        )),
     }
-    let decoded = STANDARD.decode(rest.trim()).ok();
-    let pair = decoded.and_then(|bytes| {
-        let text = String::from_utf8(bytes).ok()?;
-        let (id, secret) = text.split_once(':')?;
-        Some((id.to_owned(), secret.to_owned()))
-    });
-    match pair {
-        Some(pair) => Ok(Some(pair)),
-        None => Err(Refusal(401, "Malformed Authorization header", None)),
+}
+
+/// `POST /revoke_token` (RFC 7009).
+pub fn revoke(call: &Call, state: &mut State) -> Result<Answer, Refusal> {
+    let form = credentials::form(call, &state.application)?;
+    let access_token = form.required("access_token", "access_token is missing")?;
+    form.require_secret()?;
+    match state.tokens.revoke(access_token) {
+        Ok(()) => Ok(Answer::json(json!({ "status": "ok" }))),
+        Err(NoDevice) => Err(Refusal::new(
+            "unsupported_token_type",
+            "The token was issued without a device",
+        )),
     }
 }

@@ -44,7 +44,9 @@ impl User {
 
     /// Enters a device code and allows the access.
     pub fn enter(&self, user_code: &str) {
-        super::lock(&self.0).enter_user_code(user_code, true, Instant::now());
+        if let Some(code) = super::lock(&self.0).waiting(user_code, Instant::now()) {
+            code.answer(code.scopes.granted(|_, _| true));
+        }
     }
 }
 

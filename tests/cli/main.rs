@@ -28,6 +28,8 @@ mod readme;
 mod recovery;
 #[cfg(unix)]
 mod sandbox;
+mod sandbox_faults;
+mod sandbox_grants;
 mod sandbox_pages;
 mod sandbox_tokens;
 mod saved;

@@ -80,7 +80,18 @@ impl Served {
     /// Presses a button of a consent page by its label.
     #[track_caller]
     pub fn press(&self, page: &str, label: &str) -> Reply {
-        let (action, fields) = form_behind(page, label);
+        self.press_without(page, label, &[])
+    }
+
+    /// Unticks these boxes, and presses a button.
+    #[track_caller]
+    pub fn press_without(&self, page: &str, label: &str, unticked: &[&str]) -> Reply {
+        let (action, mut fields) = form_behind(page, label);
+        for name in unticked {
+            let before = fields.len();
+            fields.retain(|(other, _)| other != name);
+            assert_eq!(fields.len(), before - 1, "{name}: {page}");
+        }
         let action = Url::parse(&self.origin).unwrap().join(&action).unwrap();
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         request("POST", action.as_str(), FORM, &body)
@@ -104,7 +115,9 @@ fn form_behind(page: &str, label: &str) -> (String, Vec<(String, String)>) {
     let mut fields = Vec::new();
     for tag in inside.split('<') {
         let (tag, text) = tag.split_once('>').unwrap_or((tag, ""));
-        let hidden = tag.starts_with("input") && attribute(tag, "type").unwrap() == "hidden";
+        let input = tag.starts_with("input ").then(|| attribute(tag, "type"));
+        let input = input.flatten().unwrap_or_default();
+        let hidden = input == "hidden" || input == "checkbox" && tag.contains(" checked");
         let pressed = tag.starts_with("button") && text.trim() == label;
         if hidden || pressed {
             fields.push((
@@ -113,7 +126,8 @@ fn form_behind(page: &str, label: &str) -> (String, Vec<(String, String)>) {
             ));
         }
     }
-    assert_eq!(fields.len(), 2, "a request and a button {label:?}: {page}");
+    let named = |wanted: &str| fields.iter().any(|(name, _)| name == wanted);
+    assert!(named("request") && named("decision"), "{label:?}: {page}");
     (attribute(head, "action").unwrap(), fields)
 }
 
@@ -131,7 +145,7 @@ pub fn redirected(reply: &Reply) -> String {
 
 /// Checks that an answer is a page about this and leads nowhere.
 #[track_caller]
-fn refused_with_a_page(reply: &Reply, says: &str) {
+pub fn refused_with_a_page(reply: &Reply, says: &str) {
     assert_eq!(reply.status, 400, "{reply:#?}");
     assert_eq!(reply.header("Location"), None);
     let kind = reply.header("Content-Type").unwrap();
@@ -265,7 +279,10 @@ fn a_faulty_request_of_a_known_client_is_told_at_the_redirect_uri() {
     let (short, name) = ("c".repeat(42), "n".repeat(101));
     for (parameters, error) in [
         (&[("response_type", "")] as &[_], "invalid_request"),
-        (&[("response_type", "token")], "unsupported_response_type"),
+        (
+            &[("response_type", "id_token")],
+            "unsupported_response_type",
+        ),
         (&[("device_id", "short")], "invalid_request"),
         (&[("device_name", &name)], "invalid_request"),
         (&[("code_challenge", &short)], "invalid_request"),
@@ -299,8 +316,10 @@ fn another_redirect_uri_can_be_registered_to_the_letter() {
 fn markup_from_outside_is_shown_as_text() {
     let served = Served::start(&[]);
     let markup = "\"'><script>alert(1)</script><form action=\"http://evil.example/\">";
-    let names = ["state", "scope", "login_hint", "device_name", "display"];
-    let parameters = names.map(|name| (name, markup));
+    let names = ["state", "login_hint", "device_name", "display"];
+    let mut parameters = names.map(|name| (name, markup)).to_vec();
+    let scope = "x:<script>alert(1)</script>";
+    parameters.extend([("scope", scope), ("optional_scope", scope)]);
     let page = get(&served.authorize(&parameters));
     assert_eq!(page.status, 200);
     assert!(page.body.contains("&lt;script&gt;"), "it is shown at all");
@@ -308,7 +327,7 @@ fn markup_from_outside_is_shown_as_text() {
     assert_eq!(page.body.matches("<form").count(), 1, "{}", page.body);
     let policy = page.header("Content-Security-Policy").unwrap();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
-    for name in ["client_id", "redirect_uri"] {
+    for name in ["client_id", "redirect_uri", "scope"] {
         let page = get(&served.authorize(&[(name, markup)]));
         assert_eq!(page.status, 400);
         assert!(!page.body.contains("<script"), "{name}: {}", page.body);

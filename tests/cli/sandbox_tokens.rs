@@ -101,12 +101,18 @@ fn a_code_is_exchanged_by_whoever_proves_to_have_asked_for_it() {
 }
 
 #[test]
-fn two_tokens_are_never_the_same() {
+fn the_tokens_of_two_devices_are_never_the_same() {
     let served = Served::start(&["--consent", "allow"]);
     let body = "grant_type=authorization_code&code=CODE&client_id=ID&client_secret=SECRET";
-    let [one, two] = [(); 2].map(|()| granted(&exchange(&served, &[], FORM, body)));
+    let tokens = [
+        &[][..],
+        &[("device_id", "device-1")],
+        &[("device_id", "device-2")],
+    ]
+    .map(|device| granted(&exchange(&served, device, FORM, body)));
     for name in ["access_token", "refresh_token"] {
-        assert_ne!(one[name], two[name], "{name}");
+        assert_ne!(tokens[0][name], tokens[1][name], "{name}");
+        assert_ne!(tokens[1][name], tokens[2][name], "{name}");
     }
 }
 

@@ -1,0 +1,171 @@
+//! The page on which a person allows or denies, and what comes of it.
+
+use std::time::Instant;
+
+use super::authorize::{self, bad_request};
+use super::http::{Answer, Body, Call, Parameters, notice};
+use super::state::{Goal, Pending, State};
+use crate::page::{Mood, Page, escape};
+
+/// Asks the user. `parameters` are the request's own, to be shown.
+pub fn page(
+    call: &Call,
+    parameters: &Parameters,
+    pending: Pending,
+    state: &mut State,
+    now: Instant,
+) -> Answer {
+    let language = call.language;
+    let all = language.pick("all that the application has", "все, что есть у приложения");
+    let required = pending.scopes.required.join(" ");
+    let access = match (required.as_str(), pending.scopes.optional.is_empty()) {
+        ("", true) => Some(all),
+        ("", false) => None,
+        (required, _) => Some(required),
+    };
+    let returns_to = match &pending.goal {
+        Goal::Redirect(reply) => Some(reply.redirect_uri.clone()),
+        Goal::Device(_) => None,
+    };
+    let details = [
+        (
+            language.pick("Application", "Приложение"),
+            Some(&*state.application.client_id),
+        ),
+        (language.pick("Access to", "Доступ к"), access),
+        (
+            language.pick("Device", "Устройство"),
+            parameters.get("device_name"),
+        ),
+        (
+            language.pick("User", "Пользователь"),
+            parameters.get("login_hint"),
+        ),
+        (
+            language.pick("Returns to", "Вернётся на"),
+            returns_to.as_deref(),
+        ),
+    ];
+    let details: String = details
+        .into_iter()
+        .filter_map(|(term, value)| {
+            Some(format!(
+                "<dt>{term}</dt><dd><code>{}</code></dd>\n",
+                escape(value?)
+            ))
+        })
+        .collect();
+    let optional: String = pending
+        .scopes
+        .optional
+        .iter()
+        .enumerate()
+        .map(|(at, scope)| {
+            format!(
+                "<label class=\"tick\"><input type=\"checkbox\" name=\"optional.{at}\" value=\"yes\" \
+                 checked> <code>{}</code></label>\n",
+                escape(scope)
+            )
+        })
+        .collect();
+    let optional = match optional.is_empty() {
+        true => optional,
+        false => format!(
+            "<fieldset>\n<legend>{}</legend>\n{optional}</fieldset>\n",
+            language.pick("Also, if you like", "А также, если хотите")
+        ),
+    };
+    let handle = state.wait_for_user(pending, now);
+    let page = Page {
+        status: 200,
+        language,
+        mood: Mood::Plain,
+        title: language
+            .pick("Allow access?", "Разрешить доступ?")
+            .to_owned(),
+        body: format!(
+            "<dl>{details}</dl>\n<form method=\"post\" action=\"/authorize\">\n{optional}\
+             <input type=\"hidden\" name=\"request\" value=\"{handle}\">\n\
+             <button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
+             <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
+             <p class=\"soft\">{}</p>",
+            language.pick("Allow", "Разрешить"),
+            language.pick("Deny", "Отказать"),
+            notice(language),
+        ),
+    };
+    // Browsers hold the redirect behind a form to `form-action` as well, and
+    // it may lead anywhere that is registered.
+    Answer {
+        status: 200,
+        body: Body::Page(Box::new(page), "*"),
+    }
+}
+
+/// `POST /authorize`: what the user pressed.
+pub fn decide(call: &Call, state: &mut State, now: Instant) -> Answer {
+    let form = call.form().and_then(Result::ok);
+    let pending = form.as_ref().and_then(|form| {
+        let handle = form.get("request")?;
+        state.answered(handle, now)
+    });
+    let (Some(form), Some(pending)) = (form, pending) else {
+        return bad_request(call, "This page was answered already, or is too old");
+    };
+    if form.get("decision") != Some("allow") {
+        return deny(call, pending, state, now);
+    }
+    let left = |at, _: &str| form.get(&format!("optional.{at}")).is_some();
+    allow(call, pending, left, state, now)
+}
+
+/// The user allows the access, to these of the optional scopes.
+pub fn allow(
+    call: &Call,
+    pending: Pending,
+    left: impl Fn(usize, &str) -> bool,
+    state: &mut State,
+    now: Instant,
+) -> Answer {
+    // Nothing that could be unticked is left, and nothing else was asked for.
+    let Some(granted) = pending.scopes.granted(left) else {
+        return deny(call, pending, state, now);
+    };
+    match pending.goal {
+        Goal::Redirect(reply) => {
+            let fewer = pending.scopes.fewer(&granted);
+            authorize::allow(call, reply, pending.device_id, granted, fewer, state, now)
+        }
+        Goal::Device(user_code) => match state.waiting(&user_code, now) {
+            Some(code) => {
+                code.answer(Some(granted));
+                done(call)
+            }
+            None => no_such_code(call),
+        },
+    }
+}
+
+pub fn deny(call: &Call, pending: Pending, state: &mut State, now: Instant) -> Answer {
+    match pending.goal {
+        Goal::Redirect(reply) => {
+            authorize::refuse(call, &reply, "access_denied", "The user denied access")
+        }
+        Goal::Device(user_code) => match state.waiting(&user_code, now) {
+            Some(code) => {
+                code.answer(None);
+                done(call)
+            }
+            None => no_such_code(call),
+        },
+    }
+}
+
+fn done(call: &Call) -> Answer {
+    Answer::page(call, 200, ("Done", "Готово"), "")
+}
+
+pub fn no_such_code(call: &Call) -> Answer {
+    let title = ("There is no such code", "Такого кода нет");
+    Answer::page(call, 400, title, "")
+}
