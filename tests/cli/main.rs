@@ -10,6 +10,7 @@ mod accounts;
 mod answers;
 mod browser;
 mod chromium;
+mod clients;
 mod device;
 #[cfg(unix)]
 mod faults;

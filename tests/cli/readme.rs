@@ -136,6 +136,37 @@ fn a_token_is_handed_over_through_a_pipe() {
 }
 
 #[test]
+#[ignore = "needs curl"]
+fn a_script_is_tested_against_the_sandbox() {
+    for options in [
+        &[][..],
+        &[
+            "--token-lifetime",
+            "4m",
+            "--fault",
+            "token/refresh_token:503:1",
+        ],
+    ] {
+        let home = Home::new();
+        let bin = programs(&home);
+        for (name, recipe) in [("report.sh", "report"), ("test.sh", "report-test")] {
+            use std::os::unix::fs::PermissionsExt;
+            let path = home.path().join(name);
+            fs::write(&path, block(recipe)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = home.command(&["sandbox"]);
+        command.args(options).args(["--", "./test.sh"]);
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let done = run({
+            command.env("PATH", path);
+            command
+        });
+        assert_eq!(done.code, Some(0), "{options:?}: {done:#?}");
+    }
+}
+
+#[test]
 fn every_recipe_of_the_readme_is_run_here() {
     let source = include_str!("readme.rs");
     for part in README.split("<!-- run: ").skip(1) {
