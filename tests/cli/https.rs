@@ -22,7 +22,7 @@ fn openssl(home: &Home, arguments: &str) {
 }
 
 /// A self-signed certificate for site.ru, good for these days.
-fn certificate(home: &Home, name: &str, days: &str) {
+pub fn certificate(home: &Home, name: &str, days: &str) {
     openssl(
         home,
         &format!(
@@ -52,7 +52,7 @@ fn arguments<'a>(server: &'a Server, listen: &'a str, cert: &'a str, key: &'a st
 }
 
 /// A browser on another machine: its headers and its page.
-fn curl(home: &Home, port: u16, url: &str, more: &[&str]) -> String {
+pub fn curl(home: &Home, port: u16, url: &str, more: &[&str]) -> String {
     let to = format!("site.ru:443:127.0.0.1:{port}");
     let done = Command::new("curl")
         .args([
@@ -76,7 +76,7 @@ fn curl(home: &Home, port: u16, url: &str, more: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-fn location(answer: &str) -> &str {
+pub fn location(answer: &str) -> &str {
     let line = answer
         .lines()
         .find_map(|line| line.strip_prefix("Location: "));

@@ -25,6 +25,7 @@ mod paste;
 mod places;
 mod proxy;
 mod readme;
+mod readme_logins;
 #[cfg(unix)]
 mod recovery;
 #[cfg(unix)]

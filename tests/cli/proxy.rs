@@ -207,6 +207,7 @@ mod real {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::readme::block;
     use crate::support::PATIENCE;
 
     /// A proxy that ends with its test.
@@ -296,13 +297,17 @@ mod real {
     #[ignore = "needs nginx, openssl and curl"]
     fn nginx_passes_a_login_through_however_it_names_the_host() {
         let stripped = |host: &str| format!("proxy_pass http://127.0.0.1:@PORT@/; {host}");
-        for passing in [
+        for location in [
             stripped("proxy_set_header Host $host;"),
             stripped("proxy_set_header Host $http_host;"),
             stripped(""),
             "proxy_pass http://127.0.0.1:@PORT@;".to_owned(),
             "proxy_pass http://backend/; proxy_set_header Host $host;".to_owned(),
-        ] {
+        ]
+        .map(|passing| format!("location /get_token {{ {passing} }}"))
+        .into_iter()
+        .chain([block("nginx").replace(":8000", ":@PORT@")])
+        {
             let login = Login::at(URI);
             certificate(&login.home);
             let port = free_port();
@@ -318,15 +323,10 @@ mod real {
                         server_name site.ru;
                         ssl_certificate cert.pem;
                         ssl_certificate_key key.pem;
-                        location /get_token {
-                            @PASSING@
-                            proxy_set_header X-Real-IP $remote_addr;
-                            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-                            proxy_set_header X-Forwarded-Proto $scheme;
-                        }
+                        @LOCATION@
                     }
                 }"
-            .replace("@PASSING@", &passing)
+            .replace("@LOCATION@", &location)
             .replace("@PORT@", &login.port.to_string())
             .replace("@LISTEN@", &port.to_string());
             let prefix = login.home.path().to_str().unwrap().to_owned();
@@ -343,11 +343,11 @@ mod real {
         let login = Login::at(URI);
         certificate(&login.home);
         let port = free_port();
-        let config = format!(
-            "{{\n admin off\n auto_https off\n}}\nhttps://site.ru:{port} {{\n bind 127.0.0.1\n \
-             tls cert.pem key.pem\n reverse_proxy /get_token 127.0.0.1:{}\n}}\n",
-            login.port
-        );
+        let site = block("caddy").replace(":8000", &format!(":{}", login.port));
+        let here = format!("https://site.ru:{port} {{\nbind 127.0.0.1\ntls cert.pem key.pem\n");
+        let site = site.replace("site.ru {\n", &here);
+        assert!(site.starts_with("https://"), "{site}");
+        let config = format!("{{\nadmin off\nauto_https off\n}}\n{site}");
         fs::write(login.home.path().join("Caddyfile"), config).unwrap();
         let arguments = ["run", "--config", "Caddyfile", "--adapter", "caddyfile"];
         let _caddy = start(&login.home, port, "caddy", &arguments);

@@ -11,30 +11,29 @@ use serde_json::Value;
 use crate::support::{BINARY, Finished, Home, run};
 
 const README: &str = include_str!("../../README.md");
+const README_RU: &str = include_str!("../../README.ru.md");
 
 /// The block behind `<!-- run: NAME -->`.
-fn block(name: &str) -> String {
-    let mark = format!("<!-- run: {name} -->\n```sh\n");
+pub fn block(name: &str) -> String {
+    let mark = format!("<!-- run: {name} -->\n```");
     let (_, rest) = README
         .split_once(&mark)
-        .expect("the recipe is in the README");
+        .unwrap_or_else(|| panic!("{name} is not in the README"));
+    let (_language, rest) = rest.split_once('\n').unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
 /// Directories of programs: ours, and ones that write down what they are given.
-fn programs(home: &Home) -> PathBuf {
+pub fn programs(home: &Home) -> PathBuf {
     let bin = home.path().join("bin");
     fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(BINARY, bin.join("yandex-token")).unwrap();
-    for name in ["gh", "vault", "kubectl", "pass"] {
-        let script = format!(
+    for name in ["gh", "vault", "kubectl", "pass", "curl"] {
+        let text = format!(
             "#!/bin/sh\necho \"$0 $*\" >>'{0}/calls'; cat >'{0}/{name}.in'\n",
             home.path().display()
         );
-        let path = bin.join(name);
-        fs::write(&path, script).unwrap();
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        script(&bin.join(name), &text);
     }
     bin
 }
@@ -137,43 +136,123 @@ fn a_token_is_handed_over_through_a_pipe() {
 
 #[test]
 #[ignore = "needs curl"]
-fn a_script_is_tested_against_the_sandbox() {
-    for options in [
-        &[][..],
-        &[
-            "--token-lifetime",
-            "4m",
-            "--fault",
-            "token/refresh_token:503:1",
-        ],
-    ] {
+fn a_script_is_tested_against_the_sandbox_as_in_the_workflow() {
+    let commands = steps(&block("report-workflow"));
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    for command in &commands[1..] {
         let home = Home::new();
         let bin = programs(&home);
+        fs::remove_file(bin.join("curl")).unwrap();
         for (name, recipe) in [("report.sh", "report"), ("test.sh", "report-test")] {
-            use std::os::unix::fs::PermissionsExt;
-            let path = home.path().join(name);
-            fs::write(&path, block(recipe)).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            script(&home.path().join(name), &block(recipe));
         }
-        let mut command = home.command(&["sandbox"]);
-        command.args(options).args(["--", "./test.sh"]);
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        let done = run({
-            command.env("PATH", path);
-            command
-        });
-        assert_eq!(done.code, Some(0), "{options:?}: {done:#?}");
+        assert_eq!(at_a_shell(&home, command).code, Some(0), "{command}");
     }
 }
 
 #[test]
-fn every_recipe_of_the_readme_is_run_here() {
-    let source = include_str!("readme.rs");
-    for part in README.split("<!-- run: ").skip(1) {
-        let name = part.split(" -->").next().unwrap();
-        assert!(
-            source.contains(&format!("\"{name}\"")),
-            "{name} is run by no test"
-        );
+fn a_script_is_run_in_a_sandbox() {
+    let home = Home::new();
+    programs(&home);
+    script(&home.path().join("your-script"), "#!/bin/sh\nenv");
+    let done = at_a_shell(&home, &block("sandbox"));
+    for name in [
+        "YANDEX_OAUTH_URL=",
+        "YANDEX_CLIENT_ID=",
+        "YANDEX_CLIENT_SECRET=",
+    ] {
+        assert!(done.stdout.contains(name), "{done:#?}");
     }
+}
+
+fn script(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn at_a_shell(home: &Home, text: &str) -> Finished {
+    let mut command = Command::new("/bin/sh");
+    home.furnish(&mut command);
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", home.path().join("bin").display());
+    command.args(["-euc", text]).env("PATH", path);
+    run(command)
+}
+
+/// The commands behind `run:` in a workflow.
+fn steps(workflow: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut block = None;
+    for line in workflow.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match (line.trim_start().strip_prefix("- run: "), block) {
+            (Some("|"), _) => {
+                block = Some(indent);
+                found.push(String::new());
+            }
+            (Some(command), _) => {
+                block = None;
+                found.push(command.to_owned());
+            }
+            (None, Some(outer)) if indent > outer => {
+                let last = found.last_mut().unwrap();
+                last.push_str(line.trim_start());
+                last.push('\n');
+            }
+            (None, _) => block = None,
+        }
+    }
+    found
+}
+
+#[test]
+fn every_block_of_the_readmes_is_run() {
+    let sources = [
+        include_str!("readme.rs"),
+        include_str!("readme_logins.rs"),
+        include_str!("proxy.rs"),
+        include_str!("../../.ci/run"),
+    ];
+    for readme in [README, README_RU] {
+        for (before, _) in fences(readme) {
+            let name = before.strip_prefix("<!-- run: ").unwrap_or_else(|| {
+                panic!("a block behind {before:?} has no name");
+            });
+            let name = name.strip_suffix(" -->").unwrap();
+            let run = |source: &str| {
+                source.contains(&format!("\"{name}\""))
+                    || source.contains(&format!("recipe {name} "))
+            };
+            assert!(sources.into_iter().any(run), "{name} is run by nothing");
+        }
+    }
+}
+
+#[test]
+fn both_readmes_have_the_same_blocks() {
+    let [english, russian] = [README, README_RU].map(fences);
+    for ((mark, block), other) in english.iter().zip(&russian) {
+        assert_eq!((mark, block), (&other.0, &other.1));
+    }
+    assert_eq!(english.len(), russian.len());
+}
+
+/// Each block with the line before it.
+fn fences(readme: &str) -> Vec<(String, String)> {
+    let (mut found, mut before, mut open) = (Vec::new(), "", None);
+    for line in readme.lines() {
+        match &mut open {
+            None if line.starts_with("```") => open = Some((before.to_owned(), line.to_owned())),
+            None => before = line,
+            Some((_, text)) => {
+                text.push('\n');
+                text.push_str(line);
+                if line == "```" {
+                    found.extend(open.take());
+                }
+            }
+        }
+    }
+    found
 }

@@ -231,6 +231,8 @@ fn parameters_outside_of_the_body_do_not_count() {
     let (first, rest) = query.split_once('&').unwrap();
     let split = request("POST", &format!("{url}?{rest}"), FORM, first);
     refused(&split, 400, "invalid_request");
+    let whole = request("POST", &format!("{url}?format=json"), FORM, &query);
+    refused(&whole, 400, "invalid_request");
     let not_a_form = "Content-Type: application/json\r\n";
     for headers in [not_a_form, "Content-Type: text/plain\r\n", ""] {
         refused(
