@@ -159,3 +159,35 @@ fn an_accessibility_checker_finds_nothing_on_any_page() {
         .collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
 }
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_test_that_fails_leaves_no_browser_behind() {
+    let home = Home::new();
+    let mut group = 0;
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let chromium = Chromium::start(&home, "en");
+        group = chromium.driver.id();
+        assert!(members(group) > 1, "Chromium is in the group of its driver");
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(failed.is_err());
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
+    while members(group) > 0 {
+        assert!(std::time::Instant::now() < until, "they live on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// How many processes of a group are alive. In a container nobody may be
+/// there to bury the others.
+fn members(group: i32) -> usize {
+    let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let stat = std::fs::read_to_string(entry.unwrap().path().join("stat")).ok()?;
+        // Behind the name, which can hold anything: state, parent, group.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let fields: Vec<_> = fields.split(' ').collect();
+        Some(fields[0] != "Z" && fields[2] == group.to_string())
+    });
+    stats.filter(|&is_member| is_member).count()
+}

@@ -2,31 +2,61 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::browser::{Reply, reply};
 use super::{Home, PATIENCE, free_port};
 
 pub struct Chromium {
-    driver: Child,
+    pub driver: Group,
     session: String,
+}
+
+/// A program with all that it started, gone when it is dropped.
+pub struct Group(Child);
+
+impl Group {
+    fn start(command: &mut Command) -> Group {
+        let child = command.process_group(0).spawn();
+        Group(child.expect("chromedriver is there"))
+    }
+
+    /// The process group.
+    pub fn id(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.id()), Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
 }
 
 impl Chromium {
     /// A new browser that asks for pages in this language.
     pub fn start(home: &Home, language: &str) -> Chromium {
+        Chromium::with(home, language, &[])
+    }
+
+    /// With more arguments for Chromium itself.
+    pub fn with(home: &Home, language: &str, more: &[&str]) -> Chromium {
         let port = free_port();
-        let driver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .env("HOME", home.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is there");
+        let driver = Group::start(
+            Command::new("chromedriver")
+                .arg(format!("--port={port}"))
+                .env("HOME", home.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        );
         let origin = format!("http://127.0.0.1:{port}");
         let until = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -46,6 +76,7 @@ impl Chromium {
                     "--user-data-dir={}",
                     home.path().join("profile").display()
                 )])
+                .chain(more.iter().map(|&argument| argument.to_owned()))
                 .collect();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -241,8 +272,6 @@ impl Drop for Chromium {
         if !std::thread::panicking() {
             self.send("DELETE", "", &json!({}));
         }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
     }
 }
 
