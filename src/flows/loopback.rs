@@ -6,6 +6,7 @@
 //! the page, so the code does not stay in the address bar. Only a response
 //! with our `state` gets that far; all else is refused and ends nothing.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -24,6 +25,10 @@ use crate::page::headers;
 
 /// How long a browser may take to fetch the page once the token is out.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How many callbacks are held until it is known how the login ended: fewer
+/// than the gate can pass on at a time. A browser that reloads sends more.
+const MOST_HELD: usize = 4;
 
 /// What ends the wait or changes it.
 enum Event {
@@ -164,7 +169,7 @@ struct Shared {
 enum Stage {
     Waiting,
     /// The response is with the command; its request and its repetitions wait.
-    Held(Vec<Request>),
+    Held(VecDeque<Request>),
     Over {
         outcome: Outcome,
         shown: bool,
@@ -209,11 +214,20 @@ impl Shared {
         let mut stage = self.stage();
         match (&mut *stage, response) {
             (Stage::Waiting, Ok(response)) => {
-                *stage = Stage::Held(vec![request]);
+                *stage = Stage::Held(VecDeque::from([request]));
                 drop(stage);
                 let _ = self.events.send(Event::Response(response));
             }
-            (Stage::Held(requests), Ok(_)) => requests.push(request),
+            (Stage::Held(requests), Ok(_)) => {
+                requests.push_back(request);
+                // Most likely its browser has given it up.
+                if requests.len() > MOST_HELD
+                    && let Some(oldest) = requests.pop_front()
+                {
+                    drop(stage);
+                    self.redirect(oldest);
+                }
+            }
             (Stage::Over { .. }, Ok(_)) => {
                 drop(stage);
                 self.redirect(request);

@@ -11,6 +11,7 @@ mod answers;
 mod browser;
 mod chromium;
 mod clients;
+mod crowd;
 mod device;
 #[cfg(unix)]
 mod faults;

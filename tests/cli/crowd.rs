@@ -1,0 +1,47 @@
+//! A login that is not alone at its port: a browser that reloads.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use crate::listener::{ANSWER, Waiting, expect};
+use crate::support::browser::{callback, get};
+use crate::support::server::{Server, json};
+use crate::support::PATIENCE;
+
+#[test]
+fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
+    let (asked, was_asked) = channel();
+    let (release, released) = channel::<()>();
+    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
+    let server = Server::start(move |_| {
+        asked.lock().unwrap().send(()).unwrap();
+        let _ = released.lock().unwrap().recv();
+        json(200, ANSWER)
+    });
+    let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
+    let call = callback(&login.url, &[("code", "c0de1234")]);
+    let head = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", login.target());
+    for round in 0..100 {
+        let mut left = TcpStream::connect(login.address()).unwrap();
+        left.write_all(head.as_bytes()).unwrap();
+        if round == 0 {
+            was_asked.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+    for _ in 0..10 {
+        expect(400, &login.ask("/?code=c0de1234&state=wrong"));
+        expect(404, &login.ask("/favicon.ico"));
+    }
+    drop(release);
+    // It may come while the exchange is still being made.
+    expect(303, &get(&call));
+    let until = Instant::now() + PATIENCE;
+    while login.ask("/").status != 200 {
+        assert!(Instant::now() < until, "the page is never shown");
+    }
+    assert_eq!(login.running.finish().stdout, "t0ken\n");
+    login.server.exchange_of(&login.url);
+}
