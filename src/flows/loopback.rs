@@ -21,7 +21,7 @@ use crate::error::{Error, Kind};
 use crate::gate::{Gate, Policy};
 use crate::oauth::authorization::{self, parse_response};
 use crate::oauth::pkce::State;
-use crate::page::headers;
+use crate::page::{header, headers};
 
 /// How long a browser may take to fetch the page once the token is out.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -235,8 +235,11 @@ impl Shared {
             (Stage::Over { outcome, .. }, Err(_)) if !is_response(query) => {
                 let outcome = outcome.clone();
                 drop(stage);
+                // Any page may load it, which nobody sees (Fetch Metadata).
+                let kind = header(&request, "Sec-Fetch-Dest").unwrap_or("document");
+                let is_seen = kind == "document";
                 outcome.show(request);
-                if let Stage::Over { shown, .. } = &mut *self.stage() {
+                if is_seen && let Stage::Over { shown, .. } = &mut *self.stage() {
                     *shown = true;
                 }
                 self.page_shown.notify_all();

@@ -1,4 +1,5 @@
-//! A login that is not alone at its port: a browser that reloads.
+//! A login that is not alone at its port: a browser that reloads, another page
+//! that asks along, descriptors that are nearly used up.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -7,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use crate::listener::{ANSWER, Waiting, expect};
-use crate::support::browser::{callback, get};
+use crate::support::browser::{callback, get, request};
 use crate::support::server::{Server, json};
 use crate::support::PATIENCE;
 
@@ -44,4 +45,18 @@ fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
     }
     assert_eq!(login.running.finish().stdout, "t0ken\n");
     login.server.exchange_of(&login.url);
+}
+
+#[test]
+fn the_page_is_kept_for_the_browser_though_another_page_asks_for_it_first() {
+    let login = Waiting::new();
+    let uri = login.redirect_uri();
+    expect(303, &get(&callback(&login.url, &[("code", "c0de1234")])));
+    for kind in ["empty", "image", "script", "iframe", "websocket"] {
+        let headers = format!("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: {kind}\r\n");
+        expect(200, &request("GET", &uri, &headers, ""));
+    }
+    let headers = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\n";
+    expect(200, &request("GET", &uri, headers, ""));
+    assert_eq!(login.running.finish().stdout, "t0ken\n");
 }
