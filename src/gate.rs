@@ -11,7 +11,8 @@
 //! * a whole request within [`REQUEST_TIME`], its head within
 //!   [`request::MAX_HEAD`], one request per connection;
 //! * `Host` names us, or the request is refused (DNS rebinding);
-//! * a failing `accept` frees a connection and is tried again.
+//! * descriptors are left to the rest of the program, and a failing `accept`
+//!   frees a connection and is tried again.
 //!
 //! What passes is written out anew and handed to tiny_http over connections
 //! that were made at the start (`backend`), so no shortage that a client can
@@ -38,7 +39,8 @@ use request::{Incoming, Request, Unfit};
 use wire::Wire;
 
 const MAX_CONNECTIONS: usize = 64;
-/// Descriptors that are left to the rest of the program once they ran out.
+/// Descriptors that are left to the rest of the program: the exchange of the
+/// code, the file for the token.
 const SPARE_DESCRIPTORS: usize = 8;
 const MIN_CONNECTIONS: usize = 4;
 /// From the first byte that could be sent to the last of head and body.
@@ -78,8 +80,13 @@ impl Gate {
     /// Opens the gate on listeners that are bound already.
     ///
     /// # Errors
-    /// When the private way to tiny_http or a thread can't be made.
+    /// When the private way to tiny_http or a thread can't be made, or the
+    /// descriptors that are left would not be enough for a login.
     pub fn open(listeners: Vec<TcpListener>, policy: Policy) -> io::Result<Gate> {
+        let too_few = || io::Error::other("too few open files are allowed (`ulimit -n`)");
+        if room(&listeners, backend::DESCRIPTORS) < MIN_CONNECTIONS {
+            return Err(too_few());
+        }
         let (server, backend) = Backend::open()?;
         let door = Arc::new(Door {
             policy,
@@ -87,7 +94,7 @@ impl Gate {
             slots: Mutex::new(Slots {
                 open: VecDeque::new(),
                 next_id: 0,
-                most: MAX_CONNECTIONS,
+                most: room(&listeners, 0).max(MIN_CONNECTIONS),
             }),
             changed: Condvar::new(),
             told_of_host: AtomicBool::new(false),
@@ -291,6 +298,18 @@ impl Door {
         }
         incoming.body(request, self.policy.max_body)
     }
+}
+
+/// How many connections there are descriptors for, when as many as this are
+/// taken for something else.
+fn room(listeners: &[TcpListener], taken: usize) -> usize {
+    let besides = taken + SPARE_DESCRIPTORS;
+    let copies = listeners
+        .iter()
+        .cycle()
+        .map_while(|one| one.try_clone().ok());
+    let free: Vec<_> = copies.take(besides + MAX_CONNECTIONS).collect();
+    free.len().saturating_sub(besides)
 }
 
 /// Frees its slot when the connection's thread ends, however it ends.

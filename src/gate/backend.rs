@@ -21,7 +21,9 @@ use std::os::unix::net::UnixStream as Stream;
 #[cfg(not(unix))]
 use std::net::TcpStream as Stream;
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 6;
+/// Our ends of them, tiny_http's, which it doubles, and its listener.
+pub const DESCRIPTORS: usize = 3 * CONNECTIONS + 1;
 
 /// A header of an answer that is to go out late, in milliseconds. It stays
 /// inside, as [`Tear::HEADER`] does.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::listener::{ANSWER, Waiting, expect};
 use crate::support::browser::{callback, get, request};
 use crate::support::server::{Server, json};
-use crate::support::PATIENCE;
+use crate::support::{Home, PATIENCE, run};
 
 #[test]
 fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
@@ -59,4 +59,45 @@ fn the_page_is_kept_for_the_browser_though_another_page_asks_for_it_first() {
     let headers = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\n";
     expect(200, &request("GET", &uri, headers, ""));
     assert_eq!(login.running.finish().stdout, "t0ken\n");
+}
+
+/// A login under this limit of open files.
+#[cfg(unix)]
+fn limited(limit: u32) -> (Home, Server, std::process::Command) {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    let arguments = crate::listener::arguments(&server, "http://127.0.0.1:0/");
+    let command = home.after(&format!("ulimit -n {limit}"), &arguments);
+    (home, server, command)
+}
+
+#[test]
+#[cfg(unix)]
+fn idle_connections_leave_descriptors_for_the_exchange() {
+    // One of these is just as many as there are, without one too many.
+    for idle in 4..=20 {
+        let (home, server, command) = limited(40);
+        let login = Waiting::start(home, server, command);
+        let connect = |_| TcpStream::connect(login.address()).unwrap();
+        let held: Vec<_> = (0..idle).map(connect).collect();
+        login.succeeds();
+        drop(held);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_limit_of_open_files_is_enough_for_a_login_or_refused_before_it() {
+    let statuses = (8..=64).step_by(4).map(|limit| {
+        let home = Home::new();
+        let arguments = ["login", "--sandbox", "--no-browser"];
+        let done = run(home.after(&format!("ulimit -n {limit}"), &arguments));
+        if done.code != Some(0) {
+            done.fails(8, "open files");
+            assert!(!done.stderr.contains("/authorize?"), "{done:#?}");
+        }
+        done.code
+    });
+    let mut statuses: Vec<_> = statuses.collect();
+    statuses.dedup();
+    assert_eq!(statuses, [Some(8), Some(0)]);
 }
