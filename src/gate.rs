@@ -283,11 +283,9 @@ impl Door {
         let request = incoming.head()?;
         match request.host() {
             Some(host) if is_loopback_name(&host) || self.policy.hosts.contains(&host) => {}
-            host => {
-                if let Some(host) = host
-                    && !self.told_of_host.swap(true, Ordering::Relaxed)
-                {
-                    let named: String = host.chars().take(100).collect();
+            _ => {
+                if !self.told_of_host.swap(true, Ordering::Relaxed) {
+                    let named: String = request.authority().chars().take(100).collect();
                     output::warn(&format!(
                         "a request for another host was refused (Host: {named}): \
                          a web page may be trying to reach this port by DNS rebinding"

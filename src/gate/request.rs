@@ -54,6 +54,11 @@ impl Request {
         fits.then(|| host.to_ascii_lowercase())
     }
 
+    /// What the request says that it is for, as it came.
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap_or_default()
+    }
+
     /// The request as the backend gets it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let length = self.body.len();

@@ -47,6 +47,26 @@ fn a_foreign_host_is_421_and_named_once_however_often_it_asks() {
 }
 
 #[test]
+fn a_host_that_is_none_or_no_name_is_warned_about_as_it_came() {
+    for (head, named) in [
+        (
+            "GET / HTTP/1.1\r\nHost: site.ru:80:80",
+            "(Host: site.ru:80:80)",
+        ),
+        ("GET / HTTP/1.1\r\nHost: a@b", "(Host: a@b)"),
+        ("GET / HTTP/1.1\r\nHost:", "(Host: )"),
+        ("GET / HTTP/1.0", "(Host: )"),
+        ("GET http://x:y/ HTTP/1.1\r\nHost: localhost", "(Host: x:y)"),
+    ] {
+        let login = Waiting::new();
+        let reply = raw(login.address(), format!("{head}\r\n\r\n").as_bytes());
+        expect(421, &reply);
+        let done = login.succeeds();
+        assert!(done.stderr.contains(named), "{head:?}: {done:#?}");
+    }
+}
+
+#[test]
 fn the_redirect_uris_host_and_every_loopback_name_pass_whatever_their_port_and_case() {
     let login = Waiting::new();
     for host in [
