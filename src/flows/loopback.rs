@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How many callbacks are held until it is known how the login ended: fewer
 /// than the gate can pass on at a time. A browser that reloads sends more.
-const MOST_HELD: usize = 4;
+const MOST_HELD: usize = 2;
 
 /// What ends the wait or changes it.
 enum Event {

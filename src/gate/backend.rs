@@ -21,7 +21,7 @@ use std::os::unix::net::UnixStream as Stream;
 #[cfg(not(unix))]
 use std::net::TcpStream as Stream;
 
-const CONNECTIONS: usize = 6;
+const CONNECTIONS: usize = 4;
 /// Our ends of them, tiny_http's, which it doubles, and its listener.
 pub const DESCRIPTORS: usize = 3 * CONNECTIONS + 1;
 
