@@ -1,4 +1,5 @@
-//! Options that several commands have. The doc comments are the help.
+//! Options that several commands have. The doc comments are the help; the
+//! groups themselves have none, since clap would take it for the command's.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::values::{client_id, profile};
 use crate::oauth::Server;
 
-/// The application and the server that knows it.
+// The application and the server that knows it.
 #[derive(Args)]
 pub struct Application {
     /// Application ID (client ID) [env: YANDEX_CLIENT_ID]
@@ -36,7 +37,7 @@ pub struct Application {
     pub oauth_url: Option<Server>,
 }
 
-/// Which saved token.
+// Which saved token.
 #[derive(Args)]
 pub struct Location {
     /// The saved token with this name [default: default]
@@ -50,7 +51,7 @@ pub struct Location {
     pub token_file: Option<PathBuf>,
 }
 
-/// What is printed, and where.
+// What is printed, and where.
 #[derive(Args)]
 pub struct Output {
     /// What to print [default: token]
