@@ -108,7 +108,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other("larger than 1 MiB"));
     }
     warn_of_readers(path, &found);
-    let mut text = Vec::new();
+    // One byte more shows the end of the file without growing.
+    let mut text = Vec::with_capacity(found.len() as usize + 1);
     file.take(MAX_FILE).read_to_end(&mut text)?;
     Ok(text)
 }
