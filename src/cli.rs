@@ -1,6 +1,7 @@
 //! The command line. The doc comments here are the help that users read; no
 //! logic beyond parsing a value.
 
+mod plain;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,18 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What the arguments of this process say.
+pub fn parse() -> Result<Cli, clap::Error> {
+    match plain::token(std::env::args_os().skip(1)) {
+        Some(token) => Ok(Cli {
+            verbose: false,
+            quiet: false,
+            command: Command::Token(token),
+        }),
+        None => Cli::try_parse(),
+    }
 }
 
 // Deferred: `token` is run too often to set up the options of all the others.
@@ -232,7 +245,7 @@ Example:
 A refresh needs the application password for most applications:
 YANDEX_CLIENT_SECRET or --client-secret-file.";
 
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(after_help = TOKEN_EXAMPLES, next_line_help = true)]
 pub struct Token {
     #[command(flatten)]

@@ -23,13 +23,10 @@ mod tls;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::Cli;
 use output::Level;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return commands::usage(&error),
     };

@@ -9,7 +9,7 @@ use super::values::{client_id, profile};
 use crate::oauth::Server;
 
 // The application and the server that knows it.
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq)]
 pub struct Application {
     /// Application ID (client ID) [env: YANDEX_CLIENT_ID]
     /// [default: the one that the saved token was issued to]
@@ -38,7 +38,7 @@ pub struct Application {
 }
 
 // Which saved token.
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq)]
 pub struct Location {
     /// The saved token with this name [default: default]
     /// [env: YANDEX_TOKEN_PROFILE]
@@ -52,7 +52,7 @@ pub struct Location {
 }
 
 // What is printed, and where.
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq)]
 pub struct Output {
     /// What to print [default: token]
     #[arg(
