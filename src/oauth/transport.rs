@@ -11,7 +11,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
-use super::{proxy, response};
+use super::{handshake, proxy, response};
 use crate::error::{Error, Kind};
 use crate::gate::is_loopback_name;
 use crate::output;
@@ -140,6 +140,9 @@ fn is_lookup(error: &std::io::Error) -> bool {
 
 /// The error of a request that got no answer.
 pub fn unreachable(what: &str, error: &ureq::Error) -> Error {
+    if let Some(error) = handshake::cause(error) {
+        return handshake::failed(what, error);
+    }
     let why = match error {
         ureq::Error::HostNotFound => "the host was not found".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
@@ -154,25 +157,11 @@ pub fn unreachable(what: &str, error: &ureq::Error) -> Error {
         ureq::Error::Io(error) => plain(&error.to_string()),
         other => plain(&other.to_string()),
     };
-    let certificate = why.contains("certificate");
-    let failed = Error::new(Kind::Unreachable, what, why);
-    if certificate {
-        failed.hint(
-            "The server's certificate is checked against this system's certificate \
-             authorities (package ca-certificates); SSL_CERT_FILE names others.",
-        )
-    } else {
-        failed
-    }
+    Error::new(Kind::Unreachable, what, why)
 }
 
 /// A library's message without what only its authors can use.
 fn plain(message: &str) -> String {
     let message = message.split(" (os error").next().unwrap_or(message);
-    let message = message.replace("rustls: unexpected error: ", "");
-    response::short(&match message.strip_prefix("invalid peer certificate: ") {
-        Some("UnknownIssuer") => "the certificate's issuer is not trusted here".to_owned(),
-        Some(why) => format!("the certificate is not valid: {why}"),
-        None => message,
-    })
+    response::short(message)
 }

@@ -39,5 +39,7 @@ mod saved;
 #[cfg(unix)]
 mod signals;
 mod status;
+#[cfg(target_os = "linux")]
+mod tls;
 mod together;
 mod usage;

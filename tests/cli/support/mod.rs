@@ -1,6 +1,8 @@
 //! What every test stands on. Nothing here sleeps to wait for something: it
 //! waits for the thing, and panics where that does not come.
 
+#[cfg(target_os = "linux")]
+pub mod authority;
 pub mod browser;
 pub mod server;
 #[cfg(target_os = "linux")]

@@ -3,13 +3,14 @@
 //! the redirect URI and the verifier that belong to the authorize URL.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::browser::parameter;
 
@@ -44,24 +45,40 @@ pub enum Answer {
 impl Server {
     /// Answers every request with what `answer` makes of it.
     pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+        Server::serve(None, answer)
+    }
+
+    /// The same over TLS, under the name `localhost`.
+    pub fn over_tls(
+        config: ServerConfig,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        Server::serve(Some(Arc::new(config)), answer)
+    }
+
+    fn serve(
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let origin = match tls {
+            Some(_) => format!("https://localhost:{}", address.port()),
+            None => format!("http://{address}"),
+        };
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mut stream, seen, answer) =
+                let (stream, seen, answer) =
                     (stream.unwrap(), Arc::clone(&seen), Arc::clone(&answer));
-                std::thread::spawn(move || {
-                    let Some(request) = read(&mut stream) else {
-                        return;
-                    };
-                    seen.lock().unwrap().push(request.clone());
-                    match answer(&request) {
-                        Answer::Bytes(bytes) => drop(stream.write_all(&bytes)),
-                        Answer::HangUp => {}
-                        Answer::Silence => std::thread::sleep(Duration::from_secs(600)),
+                let tls = tls.clone();
+                std::thread::spawn(move || match tls {
+                    None => attend(stream, &seen, &*answer),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).unwrap();
+                        attend(StreamOwned::new(connection, stream), &seen, &*answer);
                     }
                 });
             }
@@ -120,6 +137,23 @@ impl Drop for Server {
     }
 }
 
+/// One connection: a request, and its answer.
+fn attend(
+    mut stream: impl Read + Write,
+    seen: &Mutex<Vec<Request>>,
+    answer: &impl Fn(&Request) -> Answer,
+) {
+    let Some(request) = read(&mut stream) else {
+        return;
+    };
+    seen.lock().unwrap().push(request.clone());
+    match answer(&request) {
+        Answer::Bytes(bytes) => drop(stream.write_all(&bytes)),
+        Answer::HangUp => {}
+        Answer::Silence => std::thread::sleep(Duration::from_secs(600)),
+    }
+}
+
 pub fn json(status: u16, body: &str) -> Answer {
     http(
         status,
@@ -136,7 +170,7 @@ pub fn http(status: u16, headers: &str, body: &[u8]) -> Answer {
     Answer::Bytes([head.as_bytes(), body].concat())
 }
 
-fn read(stream: &mut TcpStream) -> Option<Request> {
+fn read(stream: &mut impl Read) -> Option<Request> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
