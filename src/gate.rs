@@ -6,8 +6,8 @@
 //! carries the code, an endless header fills the memory, and one failing
 //! `accept` leaves it deaf. So it never meets a client. This gate does:
 //!
-//! * at most [`MAX_CONNECTIONS`]; the oldest that has not sent a whole request
-//!   gives way to a new one;
+//! * at most [`MAX_CONNECTIONS`]; the oldest that keeps us waiting gives way to
+//!   a new one;
 //! * a whole request within [`REQUEST_TIME`], its head within
 //!   [`request::MAX_HEAD`], one request per connection;
 //! * `Host` names us, or the request is refused (DNS rebinding);
@@ -22,6 +22,7 @@ mod backend;
 mod request;
 mod wire;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
@@ -154,26 +155,28 @@ struct Slot {
     phase: Phase,
 }
 
-/// How far a connection is.
+/// Whose turn it is on a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing has come yet, or all is over but the hanging up.
     Idle,
-    /// Some of the request has come.
+    /// Some of the request has come, and the client owes us the rest.
     Sending,
-    /// From a whole request to its answer: not to be thrown out.
+    /// Something that has come is being worked on, up to the answer: not to
+    /// be thrown out.
     Serving,
 }
 
 impl Slots {
-    /// Throws out the oldest connection that is not being served; of two, the
-    /// one that has sent nothing.
+    /// Throws out the oldest connection that keeps us waiting; of two, the one
+    /// that has sent nothing. The youngest get a chance to send something.
     fn evict(&mut self) -> bool {
-        let mut open = self.open.iter();
-        let idle = open.position(|slot| slot.phase == Phase::Idle && !has_unread(&slot.stream));
-        let mut open = self.open.iter();
-        let oldest = idle.or_else(|| open.position(|slot| slot.phase != Phase::Serving));
-        let Some(oldest) = oldest else {
+        let old = self.open.len().saturating_sub(self.most / 4);
+        let waits = |phase| {
+            let mut open = self.open.iter().take(old);
+            open.position(|slot| slot.phase == phase && !has_unread(&slot.stream))
+        };
+        let Some(oldest) = waits(Phase::Idle).or_else(|| waits(Phase::Sending)) else {
             return false;
         };
         if let Some(slot) = self.open.remove(oldest) {
@@ -208,8 +211,9 @@ impl Door {
     fn admit(self: &Arc<Door>, stream: Arc<TcpStream>) {
         let mut slots = self.slots();
         while slots.open.len() >= slots.most && !slots.evict() {
-            let woken = self.changed.wait(slots);
-            slots = woken.unwrap_or_else(PoisonError::into_inner);
+            // All of them can be served now, so that will not be long.
+            let woken = self.changed.wait_timeout(slots, ACCEPT_PAUSE);
+            slots = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         let id = slots.next_id;
         slots.next_id += 1;
@@ -234,25 +238,25 @@ impl Door {
 
     fn serve(&self, stream: &TcpStream, ticket: &Ticket) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut wire = Wire::new(stream, self.policy.tls.as_ref(), REQUEST_TIME)?;
-        // Looked at before they are read, bytes are either unread or Sending:
-        // there is no moment at which this connection seems idle.
-        stream.set_read_timeout(Some(REQUEST_TIME))?;
-        if stream.peek(&mut [0])? == 0 {
-            return Ok(());
-        }
-        ticket.set(Phase::Sending);
+        let begun = Cell::new(false);
+        let waiting = |for_bytes: bool| {
+            ticket.set(match (for_bytes, begun.get()) {
+                (true, false) => Phase::Idle,
+                (true, true) => Phase::Sending,
+                (false, _) => Phase::Serving,
+            });
+            begun.set(true);
+        };
+        let tls = self.policy.tls.as_ref();
+        let mut wire = Wire::new(stream, tls, REQUEST_TIME, &waiting)?;
         let answer = match self.receive(&mut Incoming::new(&mut wire)) {
-            Ok(request) => {
-                ticket.set(Phase::Serving);
-                match self.backend.ask(&request, ALWAYS) {
-                    Ok(answer) => {
-                        thread::sleep(answer.delay);
-                        answer.bytes
-                    }
-                    Err(_) => refusal(503),
+            Ok(request) => match self.backend.ask(&request, ALWAYS) {
+                Ok(answer) => {
+                    thread::sleep(answer.delay);
+                    answer.bytes
                 }
-            }
+                Err(_) => refusal(503),
+            },
             Err(Unfit::Status(status)) => refusal(status),
             Err(Unfit::Gone) => return Ok(()),
             Err(Unfit::Tls) => {

@@ -15,14 +15,17 @@ pub enum Wire<'a> {
 }
 
 impl<'a> Wire<'a> {
-    /// With a configuration, the client is to speak TLS.
+    /// With a configuration, the client is to speak TLS. `waiting` is told
+    /// when a wait for the client's bytes begins, and when they have come.
     pub fn new(
         stream: &'a TcpStream,
         tls: Option<&Arc<ServerConfig>>,
         time: Duration,
+        waiting: &'a dyn Fn(bool),
     ) -> io::Result<Wire<'a>> {
         let timed = Timed {
             stream,
+            waiting,
             deadline: Cell::new(Instant::now() + time),
         };
         let Some(config) = tls else {
@@ -78,6 +81,7 @@ impl Write for Wire<'_> {
 /// A socket with one deadline for all reads and writes.
 pub struct Timed<'a> {
     stream: &'a TcpStream,
+    waiting: &'a dyn Fn(bool),
     deadline: Cell<Instant>,
 }
 
@@ -97,6 +101,11 @@ impl Timed<'_> {
 impl Read for Timed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
+        // Only looked at while we wait: there is no moment at which bytes are
+        // neither unread nor known to be worked on.
+        (self.waiting)(true);
+        self.stream.peek(&mut [0])?;
+        (self.waiting)(false);
         self.stream.read(buffer)
     }
 }

@@ -12,7 +12,7 @@ use crate::support::PATIENCE;
 use crate::support::browser::raw;
 
 /// A connection on which this was sent, and nothing is read.
-fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
+pub fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // A listener out of descriptors may have closed it already.
@@ -142,7 +142,7 @@ fn an_endless_request_line_is_cut_off_and_fills_no_memory() {
 
 /// The most memory that a process ever had, in KiB.
 #[cfg(target_os = "linux")]
-fn peak_memory(pid: u32) -> u64 {
+pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let digits = peak.unwrap().trim().strip_suffix(" kB").unwrap();

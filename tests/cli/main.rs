@@ -15,6 +15,8 @@ mod crowd;
 mod device;
 #[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod flood;
 mod hostile;
 mod hosts;
 mod https;
