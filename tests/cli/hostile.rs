@@ -20,12 +20,10 @@ pub fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
     stream
 }
 
-#[test]
-fn what_is_not_http_1_is_refused() {
-    let login = Waiting::new();
-    let (to, target) = (login.address(), login.target());
+/// What is to be refused whatever the target's answer, and with what.
+pub fn not_http_1(target: &str) -> Vec<(String, u16)> {
     let host = "Host: localhost\r\n\r\n";
-    for (sent, status) in [
+    vec![
         (format!("GET {target}\r\n\r\n"), 400),
         (
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".into(),
@@ -76,7 +74,14 @@ fn what_is_not_http_1_is_refused() {
             ),
             431,
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn what_is_not_http_1_is_refused() {
+    let login = Waiting::new();
+    let (to, target) = (login.address(), login.target());
+    for (sent, status) in not_http_1(&target) {
         let reply = raw(to, sent.as_bytes());
         let shown = &sent[..sent.len().min(100)];
         assert_eq!(reply.status, status, "{shown:?}: {reply:#?}");
@@ -86,7 +91,7 @@ fn what_is_not_http_1_is_refused() {
         b"GET ",
         target.as_bytes(),
         b"&\xff\xfe HTTP/1.1\r\n",
-        host.as_bytes(),
+        b"Host: localhost\r\n\r\n",
     ];
     expect(400, &raw(to, &not_utf8.concat()));
     login.succeeds();

@@ -8,6 +8,7 @@ mod support;
 #[cfg(unix)]
 mod accounts;
 mod answers;
+mod bodies;
 mod browser;
 mod chromium;
 mod clients;
