@@ -12,6 +12,7 @@ mod bodies;
 mod browser;
 mod chromium;
 mod clients;
+mod chromium_attack;
 mod crowd;
 mod device;
 #[cfg(unix)]

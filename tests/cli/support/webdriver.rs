@@ -104,6 +104,12 @@ impl Chromium {
         answer["value"].clone()
     }
 
+    /// Opens another tab, and goes there.
+    pub fn tab(&self) {
+        let tab = self.send("POST", "/window/new", &json!({"type": "tab"}));
+        self.send("POST", "/window", &json!({"handle": tab["handle"]}));
+    }
+
     pub fn open(&self, url: &str) {
         self.send("POST", "/url", &json!({ "url": url }));
     }
