@@ -1,7 +1,7 @@
 //! Saved tokens: which file is meant, what is in it ([`token`]), and how it is
 //! replaced without ever being half there ([`place`]).
 
-mod files;
+pub mod files;
 pub mod place;
 pub mod token;
 
@@ -95,6 +95,7 @@ fn quoted(word: &str) -> String {
 /// Reads a file of ours, unless it is none: a FIFO would hang, and a huge file
 /// fill the memory.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    files::follow_no_planted_link(path)?;
     let mut options = fs::File::options();
     options.read(true);
     #[cfg(unix)]

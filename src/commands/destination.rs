@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::output;
 use crate::signals;
 use crate::store::Location;
+use crate::store::files::{follow_no_planted_link, take_nothing_planted};
 use crate::store::place::{Place, Reservation};
 use crate::store::token::StoredToken;
 
@@ -32,7 +33,9 @@ impl Destination {
             return Ok(Destination::Printed(format));
         };
         if is_stream(path) {
-            let file = File::options().append(true).open(path);
+            let file = follow_no_planted_link(path)
+                .and_then(|()| take_nothing_planted(path))
+                .and_then(|()| File::options().append(true).open(path));
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
             return Ok(Destination::Stream(file, path.to_owned(), format));
         }

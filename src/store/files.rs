@@ -128,16 +128,51 @@ pub fn parent(path: &Path) -> &Path {
 pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..40 {
+        follow_no_planted_link(parent(&path))?;
         let Ok(link) = fs::read_link(&path) else {
             let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
             return Ok(parent(&path).canonicalize()?.join(name));
         };
+        take_nothing_planted(&path)?;
         path = match path.parent() {
             Some(parent) => parent.join(link),
             None => link,
         };
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+/// Refuses a path that leads through a link that another user has planted.
+pub fn follow_no_planted_link(path: &Path) -> io::Result<()> {
+    let mut links = path.ancestors().filter(|part| part.is_symlink());
+    links.try_for_each(take_nothing_planted)
+}
+
+/// Refuses what another user has put into a directory that everybody can
+/// write, /tmp for instance: a link there would choose which of our files is
+/// replaced, and a pipe would take the token. Linux can do the same, but its
+/// `fs.protected_symlinks` and `fs.protected_fifos` may be off.
+pub fn take_nothing_planted(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let is_open = fs::metadata(parent(path))?.mode() & 0o002 != 0;
+        if is_open && !is_trusted(fs::symlink_metadata(path)?.uid()) {
+            return Err(io::Error::other(format!(
+                "{} was put there by another user",
+                path.display()
+            )));
+        }
+    }
+    let _ = path;
+    Ok(())
+}
+
+/// This user, or root, against whom there is no defence.
+#[cfg(unix)]
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == nix::unistd::geteuid().as_raw()
 }
 
 /// Refuses a directory in which anybody can replace our files.
@@ -147,13 +182,15 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
         use std::os::unix::fs::MetadataExt;
         use std::sync::atomic::{AtomicBool, Ordering};
 
-        let mode = fs::metadata(dir)
-            .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?
-            .mode();
-        if mode & 0o1002 == 0o002 {
+        let found = fs::metadata(dir)
+            .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?;
+        let mode = found.mode();
+        // The sticky bit does not hold the directory's owner.
+        let is_sticky = mode & 0o1000 != 0 && is_trusted(found.uid());
+        if mode & 0o002 != 0 && !is_sticky {
             return Err(Error::local(
                 format!("keeping a token in {}", dir.display()),
-                "every user can replace the files in this directory",
+                "other users can replace the files in this directory",
             )
             .hint(format!(
                 "Run `chmod o-w {}`, or use another directory.",

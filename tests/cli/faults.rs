@@ -179,7 +179,7 @@ fn a_token_directory_that_everybody_can_write_is_refused() {
         for bad in [0o777, 0o702] {
             chmod(dir, bad);
             let command = home.command(&with_browser(&server, &options));
-            let done = refused(&home, command, "every user can replace");
+            let done = refused(&home, command, "other users can replace");
             let name = dir.to_str().unwrap();
             assert!(done.stderr.contains(name), "{done:#?}");
         }

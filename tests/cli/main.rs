@@ -24,6 +24,8 @@ mod hosts;
 mod https;
 mod listener;
 mod login;
+#[cfg(target_os = "linux")]
+mod neighbours;
 mod output;
 mod paste;
 #[cfg(unix)]
