@@ -256,14 +256,16 @@ impl Running {
         self.line("/authorize?").trim().to_owned()
     }
 
-    /// Waits for the three lines of a sandbox: origin, ID and secret. They are
-    /// on standard output, which is read here as it comes.
+    /// Waits for a line on standard output, which is read here as it comes.
+    #[track_caller]
+    pub fn output_line(&mut self) -> String {
+        self.stdout_lines.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Waits for the three lines of a sandbox: origin, ID and secret.
     #[track_caller]
     pub fn sandbox_lines(&mut self) -> [String; 3] {
-        [(); 3].map(|()| {
-            let line = self.stdout_lines.recv_timeout(PATIENCE).unwrap();
-            line.split_once('=').unwrap().1.to_owned()
-        })
+        [(); 3].map(|()| self.output_line().split_once('=').unwrap().1.to_owned())
     }
 
     /// Waits for the program's end.
