@@ -24,7 +24,7 @@ mod wire;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ use crate::output;
 use backend::Backend;
 pub use backend::{DELAY, Tear};
 use request::{Incoming, Request, Unfit};
-use wire::Wire;
+use wire::{Wire, drain, has_unread};
 
 const MAX_CONNECTIONS: usize = 64;
 /// Descriptors that are left to the rest of the program: the exchange of the
@@ -49,7 +49,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// How long a client may take to take its answer, and then to hang up.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const LINGER_TIME: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1 << 20;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A connection's thread needs little; sixty-four of them should not show.
 const STACK: usize = 256 << 10;
@@ -252,7 +251,9 @@ impl Door {
         let answer = match self.receive(&mut Incoming::new(&mut wire)) {
             Ok(request) => match self.backend.ask(&request, ALWAYS) {
                 Ok(answer) => {
-                    thread::sleep(answer.delay);
+                    if !answer.delay.is_zero() && !idle(stream, ticket, answer.delay) {
+                        return Ok(());
+                    }
                     answer.bytes
                 }
                 Err(_) => refusal(503),
@@ -337,40 +338,13 @@ impl Drop for Ticket {
     }
 }
 
-/// Whether bytes have come that nobody has read yet.
-fn has_unread(stream: &TcpStream) -> bool {
-    #[cfg(unix)]
-    {
-        use nix::sys::socket::{MsgFlags, recv};
-        use std::os::fd::AsRawFd;
-
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = stream;
-        false
-    }
-}
-
-/// Reads and forgets until the client hangs up. True where it may yet send.
-fn drain(mut stream: &TcpStream, deadline: Instant) -> bool {
-    let mut scrap = [0; 4096];
-    let mut total = 0;
-    while total < LINGER_BYTES {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if !left.is_zero() && stream.set_read_timeout(Some(left)).is_err() {
-            return false;
-        }
-        match stream.read(&mut scrap) {
-            Ok(0) => return false,
-            Ok(read) => total += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
-        }
-    }
-    false
+/// Lets time go by before a late answer. Meanwhile the connection may be thrown
+/// out as any idle one; false where it was, or where the client has left.
+fn idle(stream: &TcpStream, ticket: &Ticket, time: Duration) -> bool {
+    ticket.set(Phase::Idle);
+    let stayed = drain(stream, Instant::now() + time);
+    ticket.set(Phase::Serving);
+    stayed
 }
 
 /// The gate's own answer to what it does not let through.

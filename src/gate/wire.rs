@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+/// Bytes that are read and forgotten of one client.
+const MOST_FORGOTTEN: usize = 1 << 20;
+
 pub enum Wire<'a> {
     Plain(Timed<'a>),
     Tls(Box<StreamOwned<ServerConnection, Timed<'a>>>),
@@ -119,4 +122,40 @@ impl Write for Timed<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
     }
+}
+
+/// Whether bytes have come that nobody has read yet.
+pub fn has_unread(stream: &TcpStream) -> bool {
+    #[cfg(unix)]
+    {
+        use nix::sys::socket::{MsgFlags, recv};
+        use std::os::fd::AsRawFd;
+
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = stream;
+        false
+    }
+}
+
+/// Reads and forgets until the client hangs up. True where it may yet send.
+pub fn drain(mut stream: &TcpStream, deadline: Instant) -> bool {
+    let mut scrap = [0; 4096];
+    let mut total = 0;
+    while total < MOST_FORGOTTEN {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !left.is_zero() && stream.set_read_timeout(Some(left)).is_err() {
+            return false;
+        }
+        match stream.read(&mut scrap) {
+            Ok(0) => return false,
+            Ok(read) => total += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
 }

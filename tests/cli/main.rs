@@ -11,8 +11,8 @@ mod answers;
 mod bodies;
 mod browser;
 mod chromium;
-mod clients;
 mod chromium_attack;
+mod clients;
 mod crowd;
 mod device;
 #[cfg(unix)]

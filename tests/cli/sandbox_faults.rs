@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::sandbox_pages::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::browser::{Reply, get, parameter, request};
-use crate::support::{Home, Running, run};
+use crate::support::{Home, PATIENCE, Running, run};
 
 /// A sandbox whose user allows everything, with these faults.
 fn served(faults: &[&str]) -> Served {
@@ -93,6 +93,32 @@ fn slow_answers_hold_up_nobody_else() {
         stream.set_nonblocking(true).unwrap();
         let error = stream.peek(&mut [0]).expect_err("nothing has come yet");
         assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn slow_answers_that_many_wait_for_give_way() {
+    let served = served(&[]);
+    let address = served.origin.strip_prefix("http://").unwrap();
+    let text =
+        format!("GET /info?sandbox_fault=slow=3600s HTTP/1.1\r\nHost: {address}\r\n\r\nmore");
+    let waiting: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        assert_eq!(get(&format!("{}/device", served.origin)).status, 200);
+    }
+    drop(waiting);
+    // Nobody waits any more, and nothing does so in their stead.
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", served.child.id()));
+    let until = Instant::now() + PATIENCE;
+    while cfg!(target_os = "linux") && threads().unwrap().count() > 30 {
+        assert!(Instant::now() < until, "threads are left over");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
