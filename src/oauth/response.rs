@@ -138,7 +138,7 @@ pub(super) fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
 /// fraction; a negative one is over.
 fn seconds(value: &Value) -> Option<u64> {
     let number = match value {
-        Value::String(text) => text.trim().parse::<f64>().ok()?,
+        Value::String(text) => text.trim().parse().ok().filter(|n: &f64| !n.is_nan())?,
         _ => return value.as_u64().or_else(|| value.as_f64().map(|n| n as u64)),
     };
     Some(number as u64)
@@ -197,6 +197,7 @@ mod tests {
             ("1e300", Some(u64::MAX)),
             ("null", None),
             ("\"soon\"", None),
+            ("\"NaN\"", None),
             ("[1]", None),
         ] {
             let body = format!(r#"{{"access_token": "t", "expires_in": {written}}}"#);

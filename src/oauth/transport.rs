@@ -149,6 +149,13 @@ pub fn unreachable(what: &str, error: &ureq::Error) -> Error {
         ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s".to_owned(),
         ureq::Error::Timeout(_) => "no answer within 30 s".to_owned(),
         ureq::Error::BodyExceedsLimit(_) => "answered with more than 1 MiB".to_owned(),
+        ureq::Error::LargeResponseHeader(..) => "answered with endless headers".to_owned(),
+        ureq::Error::BodyStalled => "broke off its answer".to_owned(),
+        ureq::Error::Protocol(why) => {
+            let why = why.to_string();
+            let why = why.strip_prefix("http parse fail: ").unwrap_or(&why);
+            format!("answered with what is not proper HTTP ({})", plain(why))
+        }
         // Its text may quote the proxy's answer; the proxy's word is its status.
         ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection".to_owned(),
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {

@@ -22,8 +22,12 @@ mod flood;
 mod hostile;
 mod hosts;
 mod https;
+#[cfg(unix)]
+mod lies;
 mod listener;
 mod login;
+#[cfg(unix)]
+mod lying_bodies;
 #[cfg(target_os = "linux")]
 mod neighbours;
 mod output;

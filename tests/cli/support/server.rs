@@ -33,6 +33,8 @@ impl Request {
     }
 }
 
+pub type Stream = Box<dyn FnOnce(&mut dyn Write) + Send>;
+
 /// What goes back over the socket.
 pub enum Answer {
     Bytes(Vec<u8>),
@@ -40,6 +42,8 @@ pub enum Answer {
     HangUp,
     /// The connection stays open, and nothing comes.
     Silence,
+    /// Whatever this writes, for as long as it does.
+    Stream(Stream),
 }
 
 impl Server {
@@ -151,6 +155,7 @@ fn attend(
         Answer::Bytes(bytes) => drop(stream.write_all(&bytes)),
         Answer::HangUp => {}
         Answer::Silence => std::thread::sleep(Duration::from_secs(600)),
+        Answer::Stream(write) => write(&mut stream),
     }
 }
 
