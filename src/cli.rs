@@ -2,6 +2,7 @@
 //! logic beyond parsing a value.
 
 mod plain;
+mod printed;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flows::redirect_uri::RedirectUri;
 use crate::sandbox::Fault;
+pub use printed::{Completions, Shell};
 pub use shared::{Application, Format, Location, Output};
 use values::{any_uri, device_id, device_name, duration, loopback, scope, variable_name};
 
@@ -40,11 +42,17 @@ Exit status: 0 done, 1 other, 2 usage, 3 access denied, 4 timed out,
 )]
 pub struct Cli {
     /// Show the steps taken: hosts, statuses, waits; never a secret
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "quiet",
+        display_order = 100
+    )]
     pub verbose: bool,
 
     /// Show only errors and what you must act on
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 100)]
     pub quiet: bool,
 
     #[command(subcommand)]
@@ -106,6 +114,13 @@ pub enum Command {
     /// each request.
     #[command(verbatim_doc_comment)]
     Sandbox(Sandbox),
+
+    /// Print a completion script for a shell
+    ///
+    /// The script asks this program, at every Tab, what may follow: commands,
+    /// options and their values, the names of the saved tokens; never a token.
+    #[command(verbatim_doc_comment)]
+    Completions(Completions),
 }
 
 const LOGIN_EXAMPLES: &str = "\
@@ -188,9 +203,9 @@ pub struct Login {
     #[arg(long, help_heading = "Redirect", verbatim_doc_comment)]
     pub no_browser: bool,
 
-    /// How long to wait in all: a number with s, m, h or d
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,
-        help_heading = "Redirect", verbatim_doc_comment)]
+    /// How long to wait in all: a number with s, m, h or d [default: 5m]
+    #[arg(long, value_name = "DURATION", default_value = "5m", hide_default_value = true,
+        value_parser = duration, help_heading = "Redirect")]
     pub timeout: Duration,
 
     /// Scopes to ask for: repeatable, or one string with spaces
@@ -316,8 +331,14 @@ pub struct Status {
     #[arg(long)]
     pub online: bool,
 
-    /// How to show them
-    #[arg(long, value_enum, default_value = "table")]
+    /// How to show them: table or json [default: table]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "table",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub format: StatusFormat,
 }
 
@@ -329,7 +350,8 @@ pub enum StatusFormat {
 
 const EXEC_EXAMPLES: &str = "\
 Example:
-  yandex-token exec -- sh -c 'curl -H \"Authorization: OAuth $YANDEX_TOKEN\" ...'";
+  yandex-token exec --profile work -- ./your-script
+      the script finds the token in YANDEX_TOKEN";
 
 #[derive(Args)]
 #[command(after_help = EXEC_EXAMPLES, next_line_help = true)]
@@ -345,8 +367,9 @@ pub struct Exec {
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
 
-    /// The variable that the token is in
-    #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", value_parser = variable_name)]
+    /// The variable that the token is in [default: YANDEX_TOKEN]
+    #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", hide_default_value = true,
+        value_parser = variable_name)]
     pub env: String,
 
     /// The program to run, with its arguments
@@ -370,9 +393,15 @@ pub struct Sandbox {
     #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
     pub listen: Option<SocketAddr>,
 
-    /// What the user answers; ask shows a page. Without this: ask, and
-    /// with a program allow
-    #[arg(long, value_enum, value_name = "ANSWER", verbatim_doc_comment)]
+    /// What the user answers: ask (shows a page), allow or deny
+    /// [default: ask, and with a program allow]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ANSWER",
+        hide_possible_values = true,
+        verbatim_doc_comment
+    )]
     pub consent: Option<Consent>,
 
     /// Register this Redirect URI as well; any http URI on a loopback

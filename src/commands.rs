@@ -2,6 +2,7 @@
 //! them, and usage errors in the form that every error has.
 
 mod application;
+mod completions;
 mod destination;
 mod exec;
 mod login;
@@ -31,6 +32,7 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Status(options) => status::run(options),
         Command::Exec(options) => exec::run(options),
         Command::Sandbox(options) => sandbox::run(options),
+        Command::Completions(options) => completions::run(options),
     }
 }
 

@@ -144,8 +144,25 @@ pub fn is_profile_name(name: &str) -> bool {
             .all(|c| c.is_alphanumeric() || "._-@+".contains(c))
 }
 
+/// The names of the saved tokens, sorted.
+pub fn profiles() -> Result<Vec<String>, Error> {
+    let dir = data_dir()?;
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::local(format!("reading {}", dir.display()), error)),
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()))
+        .filter(|name| is_profile_name(name))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
 /// `$XDG_DATA_HOME/yandex-token`, or the platform's own.
-pub fn data_dir() -> Result<PathBuf, Error> {
+fn data_dir() -> Result<PathBuf, Error> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

@@ -74,10 +74,15 @@ pub struct Output {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// The access token
     #[default]
     Token,
+    /// All that a token file holds
     Json,
+    /// YANDEX_TOKEN=…
     Env,
+    /// Authorization: OAuth …
     Header,
+    /// Authorization: Bearer …, for Direct
     Bearer,
 }

@@ -1,7 +1,5 @@
 //! `status`: what is saved, how long it is good, and whose it is.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -38,18 +36,7 @@ fn locations(options: cli::Location) -> Result<Vec<Location>, Error> {
     if let Some(location) = super::named_location(options)? {
         return Ok(vec![location]);
     }
-    let dir = store::data_dir()?;
-    let entries = match fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::local(format!("reading {}", dir.display()), error)),
-    };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()))
-        .filter(|name| store::is_profile_name(name))
-        .collect();
-    names.sort();
+    let names = store::profiles()?;
     Ok(names.into_iter().map(Location::Profile).collect())
 }
 

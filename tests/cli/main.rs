@@ -46,6 +46,8 @@ mod sandbox_grants;
 mod sandbox_pages;
 mod sandbox_tokens;
 mod saved;
+#[cfg(target_os = "linux")]
+mod shells;
 #[cfg(unix)]
 mod signals;
 mod status;

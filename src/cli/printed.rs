@@ -1,0 +1,45 @@
+//! The commands that print what others read: a shell, a manual's reader. The
+//! doc comments are the help.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  eval \"$(yandex-token completions bash)\"
+      in ~/.bashrc
+  yandex-token completions zsh >~/.zfunc/_yandex-token
+      for zsh, with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
+  yandex-token completions fish | source
+      in ~/.config/fish/config.fish
+  yandex-token completions powershell | Out-String | Invoke-Expression
+      in the file that $PROFILE names
+  eval (yandex-token completions elvish | slurp)
+      in ~/.config/elvish/rc.elv";
+
+#[derive(Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES, next_line_help = true)]
+pub struct Completions {
+    /// The shell that the script is for
+    #[arg(
+        value_enum,
+        hide_possible_values = true,
+        help = "bash, zsh, fish, powershell or elvish"
+    )]
+    pub shell: Shell,
+
+    /// What the script asks: these are the words of a command line, the last
+    /// one unfinished; prints what it may become, one a line
+    #[arg(last = true, value_name = "WORD", verbatim_doc_comment)]
+    pub words: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    Elvish,
+}
