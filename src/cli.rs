@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flows::redirect_uri::RedirectUri;
 use crate::sandbox::Fault;
-pub use printed::{Completions, Shell};
+pub use printed::{Completions, Man, Shell};
 pub use shared::{Application, Format, Location, Output};
 use values::{any_uri, device_id, device_name, duration, loopback, scope, variable_name};
 
@@ -27,6 +27,8 @@ Try it, without an account or a network:
 
 Log in, with an application registered at https://oauth.yandex.com/client/new:
   yandex-token login --client-id ID
+
+More: `yandex-token COMMAND --help`, `yandex-token man | man -l -`
 
 Exit status: 0 done, 1 other, 2 usage, 3 access denied, 4 timed out,
   5 refused by the server, 6 server not reached, 7 no usable token, 8 a local
@@ -121,6 +123,9 @@ pub enum Command {
     /// options and their values, the names of the saved tokens; never a token.
     #[command(verbatim_doc_comment)]
     Completions(Completions),
+
+    /// Print a manual page, of this tool or of one of its commands
+    Man(Man),
 }
 
 const LOGIN_EXAMPLES: &str = "\

@@ -6,6 +6,7 @@ mod completions;
 mod destination;
 mod exec;
 mod login;
+mod man;
 mod refresh;
 mod revoke;
 mod sandbox;
@@ -33,6 +34,7 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Exec(options) => exec::run(options),
         Command::Sandbox(options) => sandbox::run(options),
         Command::Completions(options) => completions::run(options),
+        Command::Man(options) => man::run(options),
     }
 }
 

@@ -43,3 +43,30 @@ pub enum Shell {
     Powershell,
     Elvish,
 }
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  yandex-token man | man -l -
+      read it; on macOS: yandex-token man | mandoc | less -R
+  yandex-token man login >yandex-token-login.1
+      install it with the others";
+
+#[derive(Args)]
+#[command(after_help = MAN_EXAMPLES, next_line_help = true)]
+pub struct Man {
+    /// The command whose page it is
+    #[arg(value_parser = COMMANDS, hide_possible_values = true)]
+    pub command: Option<String>,
+}
+
+const COMMANDS: [&str; 9] = [
+    "login",
+    "token",
+    "refresh",
+    "revoke",
+    "status",
+    "exec",
+    "sandbox",
+    "completions",
+    "man",
+];

@@ -28,6 +28,7 @@ mod listener;
 mod login;
 #[cfg(unix)]
 mod lying_bodies;
+mod man;
 #[cfg(target_os = "linux")]
 mod neighbours;
 mod output;
