@@ -57,7 +57,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {}
     }
-    let failed = bad_value(error).unwrap_or_else(|| bad_usage(&text));
+    let failed = bad_value(error).unwrap_or_else(|| bad_usage(error, &text));
     output::error(&failed);
     ExitCode::from(failed.exit_code())
 }
@@ -74,7 +74,7 @@ fn bad_value(error: &clap::Error) -> Option<Error> {
 }
 
 /// clap's own finding: its first paragraph, and then its tips.
-fn bad_usage(text: &str) -> Error {
+fn bad_usage(error: &clap::Error, text: &str) -> Error {
     let mut paragraphs = text.trim().split("\n\n").map(|paragraph| {
         let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
         lines.join(" ")
@@ -83,9 +83,26 @@ fn bad_usage(text: &str) -> Error {
     let why = why.strip_prefix("error: ").unwrap_or(&why);
     let tips: Vec<_> = paragraphs
         .filter_map(|line| Some(line.strip_prefix("tip: ")?.to_owned()))
-        .chain(["`--help` lists what there is.".to_owned()])
+        .chain([help_of(error)])
         .collect();
     Error::usage("usage", why).hint(tips.join(". "))
+}
+
+/// Where to read on: the help of the command that was meant, where clap has it
+/// in the usage line of the error.
+fn help_of(error: &clap::Error) -> String {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    let usage = usage.unwrap_or_default();
+    let named = usage.split_whitespace().nth(2);
+    let named = named.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    let Some(name) = named else {
+        return "`yandex-token --help` lists what there is.".to_owned();
+    };
+    let program = match error.kind() {
+        ErrorKind::UnknownArgument if usage.contains("-- ") => "A program goes behind `--`. ",
+        _ => "",
+    };
+    format!("{program}`yandex-token {name} --help` lists what there is.")
 }
 
 /// A variable's value. An empty one counts as unset.

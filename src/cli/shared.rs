@@ -11,8 +11,9 @@ use crate::oauth::Server;
 // The application and the server that knows it.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Application {
-    /// Application ID (client ID) [env: YANDEX_CLIENT_ID]
+    /// Application ID (client ID)
     /// [default: the one that the saved token was issued to]
+    /// [env: YANDEX_CLIENT_ID]
     #[arg(long, value_name = "ID", value_parser = client_id,
         help_heading = "Application", verbatim_doc_comment)]
     pub client_id: Option<String>,

@@ -19,10 +19,15 @@ pub fn run(options: cli::Man) -> Result<ExitCode, Error> {
     let mut root = Cli::command();
     root.build();
     let name = options.command.as_deref();
-    let command = name.and_then(|name| root.find_subcommand(name));
-    let page = match command {
-        Some(command) => page_of_command(&root, command),
-        None => page_of_tool(&root),
+    let usage = match name.and_then(|name| root.find_subcommand_mut(name)) {
+        Some(command) => command.render_usage(),
+        None => root.render_usage(),
+    };
+    let usage = usage.to_string();
+    let usage = usage.trim_start_matches("Usage: ");
+    let page = match name.and_then(|name| root.find_subcommand(name)) {
+        Some(command) => page_of_command(&root, command, usage),
+        None => page_of_tool(&root, usage),
     };
     output::result(&page.into_text())?;
     if std::io::stdout().is_terminal() {
@@ -34,8 +39,8 @@ pub fn run(options: cli::Man) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn page_of_tool(root: &Command) -> Page {
-    let mut page = start(root, "yandex-token");
+fn page_of_tool(root: &Command, usage: &str) -> Page {
+    let mut page = start(root, "yandex-token", usage);
     page.paragraph(facts::DESCRIPTION);
     page.section("COMMANDS");
     for command in listed(root) {
@@ -61,8 +66,12 @@ fn page_of_tool(root: &Command) -> Page {
     page
 }
 
-fn page_of_command(root: &Command, command: &Command) -> Page {
-    let mut page = start(command, &format!("yandex-token-{}", command.get_name()));
+fn page_of_command(root: &Command, command: &Command, usage: &str) -> Page {
+    let mut page = start(
+        command,
+        &format!("yandex-token-{}", command.get_name()),
+        usage,
+    );
     for text in description(command) {
         page.paragraph(&text);
     }
@@ -92,7 +101,7 @@ fn page_of_command(root: &Command, command: &Command) -> Page {
     page
 }
 
-fn start(command: &Command, name: &str) -> Page {
+fn start(command: &Command, name: &str, usage: &str) -> Page {
     let mut page = Page::start(name, facts::DATE, env!("CARGO_PKG_VERSION"));
     page.section("NAME");
     let about = about(command);
@@ -108,8 +117,7 @@ fn start(command: &Command, name: &str) -> Page {
         ))
     ));
     page.section("SYNOPSIS");
-    let usage = command.clone().render_usage().to_string();
-    page.synopsis(usage.trim_start_matches("Usage: "));
+    page.synopsis(usage);
     page.section("DESCRIPTION");
     page
 }
@@ -194,25 +202,22 @@ fn options(page: &mut Page, command: &Command) {
     for argument in command.get_positionals() {
         page.item(&roff::argument(argument), &explained(argument));
     }
+    let options = || command.get_arguments().filter(|arg| !arg.is_positional());
     let mut groups: Vec<Option<&str>> = Vec::new();
-    for option in command.get_arguments().filter(|arg| !arg.is_positional()) {
-        if !groups.contains(&option.get_help_heading()) {
-            groups.push(option.get_help_heading());
+    for heading in options().filter_map(Arg::get_help_heading) {
+        if !groups.contains(&Some(heading)) {
+            groups.push(Some(heading));
         }
     }
-    groups.sort_by_key(Option::is_none);
+    groups.push(None);
     let grouped = groups.len() > 1;
     for group in groups {
         if grouped {
             page.subsection(group.unwrap_or("Other options"));
         }
-        let mut members: Vec<_> = command
-            .get_arguments()
-            .filter(|arg| !arg.is_positional())
-            .filter(|option| option.get_help_heading() == group)
-            .collect();
-        members.sort_by_key(|option| is_general(option));
-        for option in members {
+        let members = || options().filter(|option| option.get_help_heading() == group);
+        let own = members().filter(|option| !is_general(option));
+        for option in own.chain(members().filter(|option| is_general(option))) {
             page.item(&roff::option(option), &explained(option));
             for value in option.get_possible_values() {
                 if let Some(help) = value.get_help() {
@@ -239,17 +244,15 @@ fn explained(option: &Arg) -> String {
     };
     let help = help.replace('\n', " ");
     let mut parts = help.split(" [").map(|part| part.trim_end_matches(']'));
-    let text = roff::sentence(parts.next().unwrap_or_default());
-    let mut facts: Vec<_> = parts
-        .map(|part| match part.split_once(": ") {
-            Some(("default", value)) => format!("Default: {value}."),
-            Some(("env", value)) => format!("Environment: {value}."),
-            _ => format!("{part}."),
-        })
-        .collect();
-    facts.sort();
-    facts.insert(0, text);
-    facts.join(" ")
+    let mut text = roff::sentence(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once(": ") {
+            Some(("default", value)) => text.push_str(&format!(" Default: {value}.")),
+            Some(("env", value)) => text.push_str(&format!(" Environment: {value}.")),
+            _ => text.push_str(&format!(" {part}.")),
+        }
+    }
+    text
 }
 
 fn see_also(page: &mut Page, root: &Command, but: Option<&Command>) {

@@ -19,6 +19,7 @@ mod device;
 mod faults;
 #[cfg(target_os = "linux")]
 mod flood;
+mod help;
 mod hostile;
 mod hosts;
 mod https;
