@@ -7,6 +7,8 @@ mod support;
 
 #[cfg(unix)]
 mod accounts;
+#[cfg(unix)]
+mod actions;
 mod answers;
 mod bodies;
 mod browser;
