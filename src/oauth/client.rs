@@ -12,7 +12,7 @@ use super::Server;
 use super::authorization::Wishes;
 use super::pkce::Verifier;
 use super::response::{self, Answer, OAuthError, TokenResponse};
-use super::transport::{self, REQUEST_TIME, agent, read, unreachable};
+use super::transport::{self, REQUEST_TIME, agent};
 use crate::error::{Error, Kind};
 use crate::output;
 
@@ -287,12 +287,10 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
         false => server.endpoint("/info"),
     };
     let what = format!("asking {url}");
-    let authorization = format!("OAuth {}", access_token.expose_secret());
-    let asked = agent(&url)?
-        .get(format!("{url}?format=json"))
-        .header("Authorization", &authorization)
-        .call();
-    let (status, body) = read(asked).map_err(|error| unreachable(&what, &error))?;
+    let authorization = format!("OAuth {}", access_token.expose_secret()).into();
+    let mut asked = url.clone();
+    asked.set_query(Some("format=json"));
+    let (status, body) = transport::get(&agent(&url)?, &what, &asked, &authorization)?;
     output::step(&format!("GET {url}: {status}"));
     if status == 401 {
         return Err(Error::new(

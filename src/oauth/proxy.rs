@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::error::Error;
 
@@ -34,14 +34,16 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
 }
 
 /// ureq would take port 80 where the port is none, and half a password for the
-/// host where there is a `#` in it.
+/// host where there is a `#`, `?` or `/` in it.
 fn parse(value: &str) -> Option<ureq::Proxy> {
     let whole = match value.contains("://") {
         true => value.to_owned(),
         false => format!("http://{value}"),
     };
     let url = Url::parse(&whole).ok()?;
-    let usable = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
+    let usable = matches!(url.scheme(), "http" | "https")
+        && url.fragment().is_none()
+        && !url[Position::AfterPort..].contains('@');
     ureq::Proxy::new(value).ok().filter(|_| usable)
 }
 
@@ -84,7 +86,33 @@ fn in_block(block: &str, address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::{covers, parse};
+
+    #[test]
+    fn a_password_is_never_taken_for_the_host() {
+        for value in [
+            "http://user:12/34@proxy.example:3128",
+            "http://user:12?34@proxy.example:3128",
+            "http://user:12#34@proxy.example:3128",
+            "http://user:12\\34@proxy.example:3128",
+            "user:12/34@proxy.example:3128",
+            "http://user@12:34@proxy.example:3128",
+            "http://user:12@34@proxy.example:3128",
+            "http://user:12%2f34%40@proxy.example:3128",
+            "http://us%3aer:%00@proxy.example:3128/path",
+            "http://user:12:34@proxy.example:3128",
+            "user:12@proxy.example:3128",
+        ] {
+            if let Some(proxy) = parse(value) {
+                assert_eq!(
+                    (proxy.host(), proxy.port()),
+                    ("proxy.example", 3128),
+                    "{value}"
+                );
+            }
+        }
+        assert!(parse("http://user:pass%2f@proxy.example:3128/").is_some());
+    }
 
     #[test]
     fn no_proxy_covers_what_curl_says_it_does() {

@@ -2,6 +2,7 @@
 //! time and size, no redirect followed, and in plain words why it failed.
 
 use std::io::ErrorKind;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use crate::output;
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// By how much a request may be late before it is given up all the same.
+const GRACE: Duration = Duration::from_secs(1);
 const MAX_BODY: u64 = 1 << 20;
 /// Waits before a connection that was never made is tried again.
 const RETRIES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
@@ -36,35 +39,50 @@ pub fn post(
     let mut retries = RETRIES.iter();
     loop {
         let begun = Instant::now();
-        let sent = agent
+        let request = agent
             .post(url.as_str())
             .config()
             .timeout_global(Some(left()))
             .build()
             .content_type("application/x-www-form-urlencoded")
-            .header("Accept", "application/json")
-            .send(form.expose_secret());
-        let answered = sent.is_ok();
-        let error = match read(sent) {
+            .header("Accept", "application/json");
+        let form = form.clone();
+        let failed = match within(left(), move || request.send(form.expose_secret())) {
             Ok((status, body)) => {
                 let took = begun.elapsed().as_millis();
                 output::step(&format!("POST {url}: {status} in {took} ms"));
                 return Ok((status, body));
             }
-            Err(error) => error,
+            Err(failed) => failed,
         };
         let again = retries
             .next()
-            .filter(|wait| !answered && never_connected(&error) && **wait < left());
+            .filter(|wait| failed.never_connected() && **wait < left());
         match again {
             Some(wait) => {
                 let wait_ms = wait.as_millis();
                 output::step(&format!("no connection to {url}: again in {wait_ms} ms"));
                 thread::sleep(*wait);
             }
-            None => return Err(unreachable(what, &error)),
+            None => return Err(failed.explain(agent, what)),
         }
     }
+}
+
+/// Gets a resource with this `Authorization`.
+pub fn get(
+    agent: &Agent,
+    what: &str,
+    url: &Url,
+    authorization: &SecretString,
+) -> Result<(u16, Vec<u8>), Error> {
+    let request = agent.get(url.as_str());
+    let authorization = authorization.clone();
+    let send = move || {
+        let value = authorization.expose_secret();
+        request.header("Authorization", value).call()
+    };
+    within(REQUEST_TIME, send).map_err(|failed| failed.explain(agent, what))
 }
 
 /// The settings that every request to this URL's host is made with.
@@ -91,30 +109,85 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
     Ok(config.into())
 }
 
-/// Status and body, within the limit.
-pub fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), ureq::Error> {
-    let mut answer = sent?;
-    let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(MAX_BODY);
-    Ok((status, body.read_to_vec()?))
+/// A request that got no answer, or not a whole one.
+struct Failed {
+    error: ureq::Error,
+    /// Whether a part of the answer came.
+    answered: bool,
 }
 
-/// True where not a byte can have reached the server.
-fn never_connected(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
-        ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
-        ureq::Error::Io(error) => {
-            matches!(
-                error.kind(),
-                ErrorKind::ConnectionRefused
-                    | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-                    | ErrorKind::AddrNotAvailable
-            ) || is_lookup(error)
-                || is_out_of_descriptors(error)
+/// Sends a request, and returns the answer's status and body. The time is kept
+/// here as well: ureq gives each read from a proxy the whole of it.
+fn within(
+    limit: Duration,
+    send: impl FnOnce() -> Result<Response<Body>, ureq::Error> + Send + 'static,
+) -> Result<(u16, Vec<u8>), Failed> {
+    let (done, answer) = channel();
+    let work = move || {
+        let _ = done.send(read(send()));
+    };
+    let failed = |error| Failed {
+        error,
+        answered: false,
+    };
+    let started = thread::Builder::new().spawn(work);
+    started.map_err(|error| failed(ureq::Error::Io(error)))?;
+    // ureq is the first to know, where it knows.
+    let answer = answer.recv_timeout(limit + GRACE);
+    answer.unwrap_or_else(|_| Err(failed(ureq::Error::Timeout(Timeout::Global))))
+}
+
+fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Failed> {
+    let mut answer = sent.map_err(|error| Failed {
+        error,
+        answered: false,
+    })?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(MAX_BODY);
+    match body.read_to_vec() {
+        Ok(body) => Ok((status, body)),
+        Err(error) => Err(Failed {
+            error,
+            answered: true,
+        }),
+    }
+}
+
+impl Failed {
+    /// True where not a byte can have reached the server.
+    fn never_connected(&self) -> bool {
+        match &self.error {
+            _ if self.answered => false,
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+            ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
+            ureq::Error::Io(error) => {
+                matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused
+                        | ErrorKind::HostUnreachable
+                        | ErrorKind::NetworkUnreachable
+                        | ErrorKind::AddrNotAvailable
+                ) || is_lookup(error)
+                    || is_out_of_descriptors(error)
+            }
+            _ => false,
         }
-        _ => false,
+    }
+
+    /// The error in words for people.
+    fn explain(&self, agent: &Agent, what: &str) -> Error {
+        let error = match handshake::cause(&self.error) {
+            Some(error) => handshake::failed(what, error),
+            None => Error::new(Kind::Unreachable, what, why(&self.error)),
+        };
+        match agent.config().proxy() {
+            Some(proxy) if error.hint.is_none() => error.hint(format!(
+                "The way there leads through the proxy {}:{}, which HTTPS_PROXY or ALL_PROXY names.",
+                proxy.host(),
+                proxy.port()
+            )),
+            _ => error,
+        }
     }
 }
 
@@ -138,12 +211,8 @@ fn is_lookup(error: &std::io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address")
 }
 
-/// The error of a request that got no answer.
-pub fn unreachable(what: &str, error: &ureq::Error) -> Error {
-    if let Some(error) = handshake::cause(error) {
-        return handshake::failed(what, error);
-    }
-    let why = match error {
+fn why(error: &ureq::Error) -> String {
+    match error {
         ureq::Error::HostNotFound => "the host was not found".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
         ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s".to_owned(),
@@ -156,15 +225,25 @@ pub fn unreachable(what: &str, error: &ureq::Error) -> Error {
             let why = why.strip_prefix("http parse fail: ").unwrap_or(&why);
             format!("answered with what is not proper HTTP ({})", plain(why))
         }
-        // Its text may quote the proxy's answer; the proxy's word is its status.
-        ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection".to_owned(),
+        ureq::Error::ConnectProxyFailed(why) => proxy_said(why),
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             "the server hung up before it had answered".to_owned()
         }
         ureq::Error::Io(error) => plain(&error.to_string()),
         other => plain(&other.to_string()),
-    };
-    Error::new(Kind::Unreachable, what, why)
+    }
+}
+
+/// The proxy's word is its status; no more of what it says is shown.
+fn proxy_said(why: &str) -> String {
+    match why
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|word| word.len() == 3)
+    {
+        Some("407") => "the proxy wants another user or password (407)".to_owned(),
+        Some(status) => format!("the proxy refused the connection ({status})"),
+        None => "the proxy hung up before it had answered".to_owned(),
+    }
 }
 
 /// A library's message without what only its authors can use.

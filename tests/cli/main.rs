@@ -22,6 +22,7 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod flood;
 mod help;
+mod forward_proxy;
 mod hostile;
 mod hosts;
 mod https;
