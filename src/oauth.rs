@@ -10,6 +10,7 @@
 
 pub mod authorization;
 pub mod client;
+mod conceal;
 mod handshake;
 pub mod pkce;
 mod proxy;

@@ -10,6 +10,7 @@ use url::{Url, form_urlencoded};
 
 use super::Server;
 use super::authorization::Wishes;
+use super::conceal::conceal;
 use super::pkce::Verifier;
 use super::response::{self, Answer, OAuthError, TokenResponse};
 use super::transport::{self, REQUEST_TIME, agent};
@@ -115,7 +116,9 @@ impl Client {
             client_secret: None,
             ..self.clone()
         };
-        let asked = public.ask(&what, "/device/code", &parameters, &[]);
+        // The server knows it all the same.
+        let own: Vec<_> = self.client_secret.iter().map(|own| &own.secret).collect();
+        let asked = public.ask(&what, "/device/code", &parameters, &own);
         let fields = asked.map_err(|error| match error.refusal.as_deref() {
             // Nothing but the ID was sent.
             Some("invalid_client") => error.hint("Check the application ID."),
@@ -256,20 +259,6 @@ impl Client {
     }
 }
 
-/// A server's text without our secrets, should it quote what it was sent: as
-/// it is, or encoded as in a form in whatever spelling.
-fn conceal(text: &str, secrets: &[&SecretString]) -> String {
-    let secrets = || secrets.iter().map(|secret| secret.expose_secret());
-    let plain = secrets().fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"));
-    let decoded: String = form_urlencoded::parse(plain.as_bytes())
-        .map(|(name, value)| format!("{name}={value}&"))
-        .collect();
-    match secrets().any(|secret| decoded.contains(secret)) {
-        true => "[…]".to_owned(),
-        false => plain,
-    }
-}
-
 /// Whose a token is, as far as the server says.
 pub struct User {
     pub id: String,
@@ -302,10 +291,11 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
     let Answer::Success(fields) = response::classify(status, &body) else {
         return Err(useless(&what, &format!("answered with status {status}")));
     };
-    match response::text(&fields, "id") {
+    let text = |name| Some(conceal(&response::text(&fields, name)?, &[access_token]));
+    match text("id") {
         Some(id) => Ok(User {
             id,
-            login: response::text(&fields, "login"),
+            login: text("login"),
         }),
         None => Err(useless(&what, "answered without a user")),
     }

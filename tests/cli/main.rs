@@ -53,6 +53,7 @@ mod sandbox_tokens;
 mod saved;
 #[cfg(target_os = "linux")]
 mod shells;
+mod secrets;
 #[cfg(unix)]
 mod signals;
 mod status;
