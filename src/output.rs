@@ -125,6 +125,24 @@ pub fn harmless(text: &str) -> String {
     out
 }
 
+/// One line of JSON that a terminal may be shown: what could move the cursor
+/// is escaped. It can be nowhere but in strings, where that means the same.
+pub fn json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c.is_control() || is_format(c) {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+            false => out.push(c),
+        }
+    }
+    out.push('\n');
+    out
+}
+
 /// Unicode's format characters (Cf) and line separators that change how the
 /// text around them looks.
 fn is_format(c: char) -> bool {
@@ -135,7 +153,7 @@ fn is_format(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -146,11 +164,41 @@ mod tests {
         assert_eq!(harmless("Код устарел"), "Код устарел");
     }
 
+    /// Any text: a `String` of proptest's own holds no control characters.
+    pub fn text() -> impl Strategy<Value = String> {
+        let odd = prop::sample::select("\n\r\t\0\u{7}\u{1b}\u{7f}\u{9b}\u{202e}\u{2067}\u{200f}\u{2028}\u{feff}\u{e0041}<>&\"'".chars().collect::<Vec<_>>());
+        prop::collection::vec(
+            prop_oneof![any::<char>(), odd, prop::char::range(' ', '~')],
+            0..40,
+        )
+        .prop_map(|chars| chars.into_iter().collect())
+    }
+
+    /// What no terminal may be sent, said in other words than the code's.
+    pub fn is_raw(c: char) -> bool {
+        let code = c as u32;
+        code < 32
+            || (0x7f..0xa0).contains(&code)
+            || [0x200e, 0x200f, 0x2028, 0x2029, 0x61c, 0xfeff].contains(&code)
+            || (0x202a..=0x202e).contains(&code)
+            || (0x2066..=0x2069).contains(&code)
+            || (0xe0000..0xe0080).contains(&code)
+    }
+
     proptest! {
         #[test]
-        fn whatever_comes_is_one_line_without_controls(text in any::<String>()) {
+        fn whatever_comes_is_one_line_without_controls(text in text()) {
             let shown = harmless(&text);
-            prop_assert!(!shown.chars().any(|c| c.is_control() || is_format(c)));
+            prop_assert!(!shown.contains(is_raw), "{shown:?}");
+        }
+
+        #[test]
+        fn json_is_the_same_and_without_controls((key, text) in (text(), text())) {
+            let value = serde_json::json!({ key: [text, 1] });
+            let line = json(&value);
+            let body = line.strip_suffix('\n').expect("one line");
+            prop_assert!(!body.contains(is_raw), "{body:?}");
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(body).expect("JSON"), value);
         }
     }
 }

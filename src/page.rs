@@ -186,6 +186,7 @@ button:focus-visible, input:focus-visible { outline: 3px solid var(--press); out
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::tests::{is_raw, text};
     use proptest::prelude::*;
 
     #[test]
@@ -206,10 +207,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_from_outside_is_no_markup(text in any::<String>()) {
+        fn text_from_outside_is_no_markup(text in text()) {
             let escaped = escape(&text);
-            let markup = ['<', '>', '"', '\'', '\u{1b}', '\u{202e}'];
-            prop_assert!(!escaped.contains(markup));
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']), "{escaped:?}");
+            prop_assert!(!escaped.contains(is_raw), "{escaped:?}");
+            let entities = ["amp;", "lt;", "gt;", "quot;", "#39;"];
+            for rest in escaped.split('&').skip(1) {
+                prop_assert!(entities.iter().any(|entity| rest.starts_with(entity)), "{rest:?}");
+            }
+        }
+
+        #[test]
+        fn a_pages_title_is_text(title in text()) {
+            let page = Page {
+                status: 200,
+                language: Language::English,
+                mood: Mood::Plain,
+                title,
+                body: String::new(),
+            };
+            let (html, empty) = (page.html(), Page { title: String::new(), ..page }.html());
+            prop_assert_eq!(html.matches('<').count(), empty.matches('<').count());
         }
     }
 }

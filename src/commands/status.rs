@@ -23,7 +23,7 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
     match options.format {
         StatusFormat::Json => {
             let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
-            output::result(&format!("{}\n", Value::Array(rows)))?;
+            output::result(&output::json(&Value::Array(rows)))?;
         }
         StatusFormat::Table => output::result(&table(&rows))?,
     }
@@ -222,6 +222,35 @@ fn utc(at: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::tests::{is_raw, text};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_a_file_or_a_server_says_stays_in_its_row(
+            (scope, path, why) in (text(), text(), text()),
+            (id, login) in (text(), prop::option::of(text())),
+        ) {
+            let file = json!({ "access_token": "s3cret", "scope": scope }).to_string();
+            let row = |token, user| Row {
+                location: Location::File(path.clone().into()),
+                token,
+                user,
+            };
+            let token = || StoredToken::parse(file.as_bytes()).map_err(|why| Error::local("", why));
+            let failed = || Error::local(&path, &why);
+            let rows = [
+                row(token(), None),
+                row(token(), Some(Ok(User { id, login }))),
+                row(token(), Some(Err(failed()))),
+                row(Err(failed()), None),
+            ];
+            let table = table(&rows);
+            prop_assert_eq!(table.matches('\n').count(), 5);
+            prop_assert!(!table.replace('\n', "").contains(is_raw), "{table:?}");
+            prop_assert!(!table.contains("s3cret"), "{table:?}");
+        }
+    }
 
     #[test]
     fn an_expiry_is_read_at_a_glance() {

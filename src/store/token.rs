@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::oauth::response::{TokenResponse, is_access_token};
+use crate::output;
 
 /// A token, and how it was got.
 #[derive(Clone)]
@@ -124,7 +125,7 @@ impl StoredToken {
                 fields.insert(name.to_owned(), value);
             }
         }
-        format!("{}\n", Value::Object(fields)).into()
+        output::json(&Value::Object(fields)).into()
     }
 
     /// How long it is still good. None where nobody said: then it counts as

@@ -154,3 +154,31 @@ fn a_file_that_is_no_token_file_is_8_for_every_command_and_never_a_hang() {
         refused(&home);
     }
 }
+
+#[test]
+fn json_from_outside_reaches_no_terminal_raw_and_stays_what_it_is() {
+    let odd = "a\u{9b}2J\u{7f}\u{202e}\u{2028}\u{e0041}\u{1b}]0;x\u{7}\nb";
+    let home = Home::new();
+    home.save(&json!({"access_token": "t0ken", "scope": odd, "x\u{9b}": odd}).to_string());
+    for arguments in [
+        &["status", "--format=json"][..],
+        &["token", "--format=json"],
+    ] {
+        let done = run(home.command(arguments));
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        let line = done.stdout.strip_suffix('\n').unwrap();
+        let raw = [
+            '\u{9b}',
+            '\u{7f}',
+            '\u{202e}',
+            '\u{2028}',
+            '\u{e0041}',
+            '\u{1b}',
+            '\n',
+        ];
+        assert!(!line.contains(raw), "{line:?}");
+        let value: Value = serde_json::from_str(line).unwrap();
+        let row = value.get(0).unwrap_or(&value);
+        assert_eq!(row["scope"], odd);
+    }
+}
