@@ -59,7 +59,8 @@ pub fn step(line: &str) {
 /// A text that the next one replaces, at a terminal; an empty one clears it.
 pub fn transient(text: &str) {
     let mut stderr = std::io::stderr();
-    if at_least(Level::Normal) && stderr.is_terminal() {
+    let is_there = IS_TRANSIENT.load(Ordering::Relaxed);
+    if at_least(Level::Normal) && stderr.is_terminal() && (is_there || !text.is_empty()) {
         let _ = write!(stderr, "\r\x1b[K{}", harmless(text));
         IS_TRANSIENT.store(!text.is_empty(), Ordering::Relaxed);
     }

@@ -46,13 +46,18 @@ impl Destination {
         Reservation::make(&location.place()?).map(Destination::Saved)
     }
 
-    /// Sees to it that a signal, while a person logs in, does not leave the
-    /// reservation behind. Called before any other thread is started.
+    /// Sees to it that a signal, while a person logs in, leaves neither the
+    /// reservation behind nor a countdown on the terminal. Called before any
+    /// other thread is started.
     pub fn guard(&self) {
-        if let Destination::File(room, _) | Destination::Saved(room) = self {
-            let same = room.clone();
-            signals::before_death(move || drop(same.clone()));
-        }
+        let room = match self {
+            Destination::File(room, _) | Destination::Saved(room) => Some(room.clone()),
+            Destination::Printed(_) | Destination::Stream(..) => None,
+        };
+        signals::before_death(move || {
+            output::transient("");
+            drop(room.clone());
+        });
     }
 
     /// Prints or keeps the token.

@@ -220,3 +220,23 @@ fn a_user_enters_the_code_on_the_sandboxs_page() {
         assert_eq!(login.finish().code, Some(code));
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_leaves_no_countdown_on_the_terminal() {
+    use crate::support::terminal::Terminal;
+
+    let home = Home::new();
+    let mut sandbox = Running::start(&mut home.command(&["sandbox"]));
+    let [origin, id, _] = sandbox.sandbox_lines();
+    let login = ["login", "--device", "--no-browser", "--client-id", &id];
+    for place in [&["-o", "out"][..], &[]] {
+        let arguments = [&login[..], &["--oauth-url", &origin], place].concat();
+        let mut terminal = Terminal::start(&home, &arguments);
+        terminal.shows(" left");
+        terminal.types("\u{3}");
+        assert_eq!(terminal.finish(), Some(130));
+        let screen = terminal.screen();
+        assert!(!screen.contains(" left"), "{screen}");
+    }
+}
