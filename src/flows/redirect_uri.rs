@@ -22,7 +22,10 @@ impl RedirectUri {
     pub fn parse(text: &str) -> Result<RedirectUri, String> {
         let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
         let lower = text.to_ascii_lowercase();
-        if !lower.starts_with("http://") && !lower.starts_with("https://") || text.contains('\\') {
+        let mut schemes = ["http://", "https://"].iter();
+        let rest = schemes.find_map(|scheme| lower.strip_prefix(scheme));
+        // A URL parser takes more slashes, and others, for the two.
+        if rest.is_none_or(|rest| rest.starts_with('/')) || text.contains('\\') {
             return Err(format!("write a URL like {}", RedirectUri::DEFAULT));
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -147,6 +150,7 @@ mod tests {
             "http://127.0.0.1/ x",
             "myapp://x",
             "http:/127.0.0.1:0/",
+            "http:///127.0.0.1:0/",
             "http://[::1]:0\\x",
         ] {
             assert!(RedirectUri::parse(bad).is_err(), "{bad}");
