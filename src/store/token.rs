@@ -210,6 +210,13 @@ mod tests {
         assert_eq!(token.map(|token| token.expires_at), Ok(None));
     }
 
+    #[test]
+    fn a_number_that_is_not_ours_does_not_drift_from_refresh_to_refresh() {
+        let file = r#"{"access_token":"t","note":1.565132495624011e+69}"#;
+        let token = StoredToken::parse(file.as_bytes()).expect("a token file");
+        assert_eq!(token.to_json().expose_secret().trim_end(), file);
+    }
+
     proptest! {
         #[test]
         fn what_is_no_token_file_is_refused_and_what_is_survives(content in any::<Vec<u8>>()) {
