@@ -19,7 +19,7 @@
 //! cause reaches it. Every answer goes out with the headers of [`ALWAYS`].
 
 mod backend;
-mod request;
+pub mod request;
 mod wire;
 
 use std::cell::Cell;

@@ -15,6 +15,8 @@ mod oauth;
 mod output;
 mod page;
 mod private_dir;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod random;
 mod sandbox;
 mod signals;

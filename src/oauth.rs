@@ -13,7 +13,7 @@ pub mod client;
 mod conceal;
 mod handshake;
 pub mod pkce;
-mod proxy;
+pub mod proxy;
 pub mod response;
 mod transport;
 

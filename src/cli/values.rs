@@ -93,6 +93,8 @@ pub fn any_uri(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties;
+    use proptest::prelude::*;
 
     #[test]
     fn a_duration_is_a_whole_number_with_a_unit() {
@@ -110,6 +112,15 @@ mod tests {
             "5ms",
         ] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_what_was_written(
+            text in prop_oneof![any::<String>(), "[+-]?[0-9]{1,25}[a-z]{0,2}", "[ -~\t]{0,9}"]
+        ) {
+            properties::values(&text);
         }
     }
 }

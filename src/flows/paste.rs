@@ -132,6 +132,7 @@ pub fn parse(line: &str, state: &State) -> Result<Response, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties;
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
@@ -188,10 +189,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_too_odd(line in any::<String>()) {
-            if let Ok(Response::Code(code)) = parse(&line, &State::new()) {
-                prop_assert!(is_code(code.expose_secret()));
-            }
+        fn no_line_is_too_odd_and_a_code_stays_as_it_was(
+            line in prop_oneof![
+                any::<String>(),
+                "[!-~]{1,20}",
+                "(https?://)?[!-~]{0,6}[?](code=[!-~]{0,6}|&|&amp;|state=(STATE|x?)|error=x){0,4}",
+            ]
+        ) {
+            properties::pasted(&line);
         }
     }
 }

@@ -122,6 +122,8 @@ impl RedirectUri {
 #[cfg(test)]
 mod tests {
     use super::RedirectUri;
+    use crate::properties;
+    use proptest::prelude::*;
 
     #[test]
     fn plain_http_is_for_loopback_and_what_we_could_not_tell_apart_is_refused() {
@@ -167,6 +169,16 @@ mod tests {
         ] {
             let uri = RedirectUri::parse(written).expect("valid").with_port(7);
             assert_eq!(uri.as_str(), bound);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_sent_to_the_letter_and_plain_http_stays_on_this_machine(
+            uri in "https?:/?/?[!-~\u{e9}]{0,3}(localhost|127[.]0[.]0[.]1|\\[::1\\]|[a-z0-9.-]{1,9})\
+                (:[0-9]{0,5})?[!-~\u{e9}]{0,9}"
+        ) {
+            properties::urls(&uri);
         }
     }
 }

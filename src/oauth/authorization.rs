@@ -113,6 +113,7 @@ pub fn is_code(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties;
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
@@ -166,6 +167,13 @@ mod tests {
         #[test]
         fn nothing_without_our_state_is_an_answer(query in "[ -~]{0,80}") {
             prop_assert!(parse_response(&query, &state()).is_err());
+        }
+
+        #[test]
+        fn an_answer_has_our_state_and_one_code_or_error(
+            query in "((code|error|state|%63ode|cid)=?(STATE|[ -~]{0,6})&?){0,5}"
+        ) {
+            properties::redirect_query(&query);
         }
 
         #[test]

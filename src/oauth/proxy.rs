@@ -35,7 +35,7 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
 
 /// ureq would take port 80 where the port is none, and half a password for the
 /// host where there is a `#`, `?` or `/` in it.
-fn parse(value: &str) -> Option<ureq::Proxy> {
+pub fn parse(value: &str) -> Option<ureq::Proxy> {
     let whole = match value.contains("://") {
         true => value.to_owned(),
         false => format!("http://{value}"),
@@ -49,7 +49,7 @@ fn parse(value: &str) -> Option<ureq::Proxy> {
 
 /// Whether a `NO_PROXY` list names this host: `*`, a domain with all that is
 /// below it, an address or a block of addresses.
-fn covers(list: &str, host: &str) -> bool {
+pub fn covers(list: &str, host: &str) -> bool {
     let host = bare(host);
     let address: Option<IpAddr> = host.parse().ok();
     list.split([',', ' ', '\t']).any(|entry| {
@@ -87,6 +87,8 @@ fn in_block(block: &str, address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{covers, parse};
+    use crate::properties;
+    use proptest::prelude::*;
 
     #[test]
     fn a_password_is_never_taken_for_the_host() {
@@ -135,6 +137,17 @@ mod tests {
             ("1.2.3", "10.1.2.3", false),
         ] {
             assert_eq!(covers(list, host), covered, "{list} {host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_covers_by_one_of_its_entries_and_a_proxy_is_the_one_that_was_written(
+            list in "([*.]?[a-c.]{0,5}|10[.]1[.]0[.]0/[0-9]{1,2}|::/[0-9]{1,3}|[!-~]{0,9}|[, \t]){0,5}",
+            host in "[a-c]{1,2}([.][a-c]{1,2}){0,2}|10[.]1[.][0-9][.]9|\\[fd::1\\]",
+            proxy in "(https?://|socks5://)?([a-z0-9:#%]{0,3}@)?([a-z0-9.-]{1,9}|\\[::1\\]|[!-~]{1,9})(:[0-9]{0,5})?/?",
+        ) {
+            properties::proxies(&list, &host, &proxy);
         }
     }
 }

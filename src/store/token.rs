@@ -171,6 +171,7 @@ pub fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties;
     use proptest::prelude::*;
 
     fn answer(text: &str) -> TokenResponse {
@@ -219,11 +220,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_no_token_file_is_refused_and_what_is_survives(content in any::<Vec<u8>>()) {
-            if let Ok(token) = StoredToken::parse(&content) {
-                let again = StoredToken::parse(token.to_json().expose_secret().as_bytes());
-                prop_assert!(again.is_ok());
+        fn what_is_no_token_file_is_refused(content in any::<Vec<u8>>()) {
+            properties::token_file(&content);
+        }
+
+        #[test]
+        fn what_is_one_is_written_as_it_was_read(
+            token in "[A-Za-z0-9._~+/=-]{1,20}",
+            lifetime in prop_oneof!["null", "-?[0-9]{1,21}([.][0-9]{1,20})?(e[0-9]{1,2})?"],
+            others in prop::collection::vec(
+                (
+                    "[a-z_\u{80}-\u{fff}]{0,3}|expires_in|scope|refresh_token",
+                    prop_oneof![
+                        any::<String>().prop_map(|text| json!(text).to_string()),
+                        any::<f64>().prop_map(|number| json!([number, {"x": number}]).to_string()),
+                        "-?[1-9][0-9]{0,30}([.][0-9]{1,30})?(e-?[0-9]{1,2})?",
+                    ],
+                ),
+                0..4,
+            ),
+        ) {
+            let mut file = format!(r#"{{"access_token": "{token}", "expires_at": {lifetime}"#);
+            for (name, value) in others {
+                file.push_str(&format!(", {}: {value}", json!(name)));
             }
+            properties::token_file((file + "}").as_bytes());
         }
     }
 }

@@ -21,8 +21,8 @@ mod device;
 mod faults;
 #[cfg(target_os = "linux")]
 mod flood;
-mod help;
 mod forward_proxy;
+mod help;
 mod hostile;
 mod hosts;
 mod https;
@@ -51,9 +51,9 @@ mod sandbox_grants;
 mod sandbox_pages;
 mod sandbox_tokens;
 mod saved;
+mod secrets;
 #[cfg(target_os = "linux")]
 mod shells;
-mod secrets;
 #[cfg(unix)]
 mod signals;
 mod status;
