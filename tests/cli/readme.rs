@@ -207,6 +207,40 @@ fn steps(workflow: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_line_for_bash_completes_in_bash() {
+    let home = Home::new();
+    programs(&home);
+    let text = format!(
+        "bash -euc '{}\ncomplete -p yandex-token'",
+        block("completions")
+    );
+    let done = at_a_shell(&home, &text);
+    assert!(done.stdout.contains("complete"), "{done:#?}");
+}
+
+/// What the action does, `actions` tests.
+#[test]
+fn the_workflow_uses_the_action_by_the_names_that_it_has() {
+    let action = include_str!("../../action.yml");
+    let workflow = block("action");
+    let (_, with) = workflow.split_once("    with:\n").unwrap();
+    let inputs: Vec<_> = with
+        .lines()
+        .map_while(|line| line.strip_prefix("      "))
+        .collect();
+    let outputs: Vec<_> = workflow
+        .split("steps.yandex.outputs.")
+        .skip(1)
+        .map(|rest| rest.split([' ', '\n']).next().unwrap())
+        .collect();
+    assert_eq!((inputs.len(), outputs.len()), (2, 3), "{workflow}");
+    for name in inputs.iter().chain(&outputs) {
+        let name = name.split(':').next().unwrap();
+        assert!(action.contains(&format!("\n  {name}:\n")), "{name}");
+    }
+}
+
+#[test]
 fn every_block_of_the_readmes_is_run() {
     let sources = [
         include_str!("readme.rs"),
