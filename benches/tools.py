@@ -28,7 +28,7 @@ def call(*command, **options):
 
 
 class Tools:
-    def __init__(self):
+    def __init__(self, peers=True):
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         self.target = target.resolve()
         self.home = self.target / "bench"
@@ -38,13 +38,15 @@ class Tools:
         for directory in (self.bin, self.work):
             directory.mkdir(parents=True, exist_ok=True)
         self.missing = {}
-        say("building the release binary and the peers")
+        say("building the release binary and an empty program")
         call("cargo", "build", "--release", "--locked", cwd=ROOT)
         begun = time.perf_counter()
         for name in ("empty", "raw"):
             call(*RUSTC, "-o", str(self.home / name), str(HERE / "peers" / f"{name}.rs"))
         self.empty_build_time = (time.perf_counter() - begun) / 2
         self.copy()
+        if not peers:
+            return
         self.try_to("python", self.make_venv)
         self.try_to("ortie", self.install_ortie)
         self.try_to("curl and jq", self.find_curl)
