@@ -1,7 +1,6 @@
 //! The listener: what ends a login, what does not, and what the browser is
 //! shown in the end.
 
-use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -326,10 +325,10 @@ fn the_token_is_out_before_the_browser_is_told_anything() {
         let redirected = get(&callback(&url, &[("code", "c0de1234")]));
         expect(303, &redirected);
         let out = home.path().join("out");
-        assert_eq!(fs::read_to_string(&out).unwrap(), "t0ken\n");
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), "t0ken\n");
         get(redirected.header("Location").unwrap());
         assert_eq!(running.finish().code, Some(0));
-        fs::remove_file(out).unwrap();
+        std::fs::remove_file(out).unwrap();
     }
 }
 

@@ -202,10 +202,9 @@ fn a_saved_login_names_this_machine_and_always_by_the_same_id() {
         let url = running.url();
         answer(&url, &[("code", "1234567")]);
         assert_eq!(running.finish().code, Some(0));
-        assert_eq!(
-            parameter(&url, "device_name").as_deref(),
-            Some(host.trim_end())
-        );
+        // On Windows one is in capitals.
+        let name = parameter(&url, "device_name").unwrap();
+        assert!(name.eq_ignore_ascii_case(host.trim_end()), "{name}");
         sent.push(parameter(&url, "device_id").unwrap());
     }
     assert_eq!(sent[0], sent[1]);

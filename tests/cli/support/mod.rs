@@ -69,7 +69,7 @@ impl Home {
 
     pub fn furnish(&self, command: &mut Command) {
         command.env_clear().current_dir(&self.0);
-        for name in ["PATH", "SYSTEMROOT"] {
+        for name in ["PATH", "SYSTEMROOT", "COMPUTERNAME"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -78,6 +78,8 @@ impl Home {
             .env("HOME", &self.0)
             .env("TMPDIR", self.0.join("tmp"))
             .env("XDG_DATA_HOME", self.0.join("data"));
+        #[cfg(windows)]
+        command.env("TEMP", self.0.join("tmp"));
     }
 
     /// Saves a token file as the default profile, readable by us alone.
@@ -109,7 +111,8 @@ impl Home {
                     dirs.push(path);
                 } else {
                     let name = path.strip_prefix(&self.0).unwrap();
-                    found.push(name.to_string_lossy().into_owned());
+                    let name = name.to_string_lossy();
+                    found.push(name.replace(std::path::MAIN_SEPARATOR, "/"));
                 }
             }
         }
