@@ -22,6 +22,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::cli::{self, Command};
 use crate::error::Error;
 use crate::output;
+use crate::platform;
 use crate::store::Location;
 
 pub fn run(command: Command) -> Result<ExitCode, Error> {
@@ -165,9 +166,8 @@ fn not_started(command: &process::Command, error: &std::io::Error) -> ExitCode {
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return ExitCode::from(128u8.wrapping_add(signal as u8));
-    }
-    ExitCode::from(status.code().map_or(1, |code| code as u8))
+    ExitCode::from(match platform::signal_of(status) {
+        Some(signal) => 128u8.wrapping_add(signal),
+        None => status.code().map_or(1, |code| code as u8),
+    })
 }

@@ -34,10 +34,11 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 
 use crate::output;
+use crate::platform;
 use backend::Backend;
 pub use backend::{DELAY, Tear};
 use request::{Incoming, Request, Unfit};
-use wire::{Wire, drain, has_unread};
+use wire::{Wire, drain};
 
 const MAX_CONNECTIONS: usize = 64;
 /// Descriptors that are left to the rest of the program: the exchange of the
@@ -173,7 +174,7 @@ impl Slots {
         let old = self.open.len().saturating_sub(self.most / 4);
         let waits = |phase| {
             let mut open = self.open.iter().take(old);
-            open.position(|slot| slot.phase == phase && !has_unread(&slot.stream))
+            open.position(|slot| slot.phase == phase && !platform::has_unread(&slot.stream))
         };
         let Some(oldest) = waits(Phase::Idle).or_else(|| waits(Phase::Sending)) else {
             return false;

@@ -14,6 +14,7 @@ mod gate;
 mod oauth;
 mod output;
 mod page;
+mod platform;
 mod private_dir;
 #[cfg(any(test, fuzzing))]
 pub mod properties;

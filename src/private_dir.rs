@@ -29,6 +29,7 @@ impl Drop for PrivateDir {
 
 /// Makes a directory for this user alone, whatever the umask.
 pub fn create(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::oauth::Server;
+use crate::platform;
 use crate::private_dir;
 use crate::random;
 use place::Place;
@@ -163,22 +164,10 @@ pub fn profiles() -> Result<Vec<String>, Error> {
 
 /// `$XDG_DATA_HOME/yandex-token`, or the platform's own.
 fn data_dir() -> Result<PathBuf, Error> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let home = || std::env::home_dir().filter(|path| path.is_absolute());
-    absolute("XDG_DATA_HOME")
-        .or_else(|| {
-            if cfg!(windows) {
-                absolute("APPDATA")
-            } else if cfg!(target_os = "macos") {
-                home().map(|home| home.join("Library/Application Support"))
-            } else {
-                home().map(|home| home.join(".local/share"))
-            }
-        })
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(platform::data_home)
         .map(|dir| dir.join("yandex-token"))
         .ok_or_else(|| {
             Error::local(

@@ -5,10 +5,11 @@ use std::process::{Command, ExitCode};
 use secrecy::ExposeSecret;
 
 use super::saved::Saved;
-use super::{location, not_started};
+use super::{exit_code, location, not_started};
 use crate::cli;
 use crate::error::Error;
 use crate::flows::browser::SECRET_VARIABLES;
+use crate::platform;
 
 pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
     let location = location(options.location)?;
@@ -23,20 +24,8 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
         command.env_remove(name);
     }
     command.env(options.env, token.access_token.expose_secret());
-    become_program(command)
-}
-
-#[cfg(unix)]
-fn become_program(mut command: Command) -> Result<ExitCode, Error> {
-    // Returns only where the program could not be started.
-    let error = std::os::unix::process::CommandExt::exec(&mut command);
-    Ok(not_started(&command, &error))
-}
-
-#[cfg(not(unix))]
-fn become_program(mut command: Command) -> Result<ExitCode, Error> {
-    match command.status() {
-        Ok(status) => Ok(super::exit_code(status)),
+    match platform::become_program(&mut command) {
+        Ok(status) => Ok(exit_code(status)),
         Err(error) => Ok(not_started(&command, &error)),
     }
 }

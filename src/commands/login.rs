@@ -23,6 +23,7 @@ use crate::oauth::authorization::{AuthorizationRequest, Response, Wishes};
 use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
+use crate::platform;
 use crate::sandbox::Sandbox;
 use crate::store::token::StoredToken;
 use crate::store::{self, Location};
@@ -259,17 +260,11 @@ fn name_device(wishes: &mut Wishes, location: &Location) -> Result<(), Error> {
         }
     }
     if wishes.device_name.is_none() {
-        wishes.device_name = host_name().map(|name| name.chars().take(100).collect());
+        wishes.device_name = platform::host_name()
+            .filter(|name| !name.is_empty())
+            .map(|name| name.chars().take(100).collect());
     }
     Ok(())
-}
-
-fn host_name() -> Option<String> {
-    #[cfg(unix)]
-    let name = nix::unistd::gethostname().ok()?.into_string().ok();
-    #[cfg(not(unix))]
-    let name = std::env::var("COMPUTERNAME").ok();
-    name.filter(|name| !name.is_empty())
 }
 
 fn joined(scopes: Vec<String>) -> Option<String> {

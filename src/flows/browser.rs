@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::platform;
+
 /// How long a launcher can still say that it failed.
 const WATCH_TIME: Duration = Duration::from_secs(3);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
@@ -41,7 +43,7 @@ fn impossible() -> Option<&'static str> {
         None
     } else if set("SSH_CONNECTION").is_some() {
         Some("this is an SSH session")
-    } else if cfg!(target_os = "linux") && !desktop.into_iter().any(|name| set(name).is_some()) {
+    } else if platform::NEEDS_DISPLAY && !desktop.into_iter().any(|name| set(name).is_some()) {
         Some("there is no display here")
     } else {
         None
@@ -78,8 +80,7 @@ fn run(mut command: Command) -> Result<(), String> {
     for name in SECRET_VARIABLES {
         command.env_remove(name);
     }
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    platform::detach(&mut command);
     let child = crate::signals::delivered(|| command.spawn());
     watch(child.map_err(|error| format!("could not be started ({error})"))?)
 }
@@ -88,8 +89,7 @@ fn watch(mut child: Child) -> Result<(), String> {
     let until = Instant::now() + WATCH_TIME;
     while Instant::now() < until {
         match child.try_wait() {
-            // On Windows the launcher's status says nothing.
-            Ok(Some(status)) if !status.success() && !cfg!(windows) => {
+            Ok(Some(status)) if !status.success() && platform::LAUNCHERS_TELL => {
                 return Err(format!("ended with {status}"));
             }
             Ok(None) => thread::sleep(WATCH_PAUSE),

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 
 use super::redirect_uri::RedirectUri;
 use crate::error::Error;
+use crate::platform::NO_ADDRESS_FAMILY;
 
 /// Ports tried for a port 0 that must be free on both address families.
 const FREE_PORT_TRIES: usize = 20;
@@ -111,11 +112,7 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), 
 }
 
 fn is_no_address(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    const NO_FAMILY: i32 = nix::libc::EAFNOSUPPORT;
-    #[cfg(not(unix))]
-    const NO_FAMILY: i32 = 10047; // WSAEAFNOSUPPORT
-    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_ADDRESS_FAMILY)
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {

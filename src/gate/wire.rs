@@ -124,23 +124,6 @@ impl Write for Timed<'_> {
     }
 }
 
-/// Whether bytes have come that nobody has read yet.
-pub fn has_unread(stream: &TcpStream) -> bool {
-    #[cfg(unix)]
-    {
-        use nix::sys::socket::{MsgFlags, recv};
-        use std::os::fd::AsRawFd;
-
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = stream;
-        false
-    }
-}
-
 /// Reads and forgets until the client hangs up. True where it may yet send.
 pub fn drain(mut stream: &TcpStream, deadline: Instant) -> bool {
     let mut scrap = [0; 4096];

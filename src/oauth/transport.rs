@@ -16,6 +16,7 @@ use super::{handshake, proxy, response};
 use crate::error::{Error, Kind};
 use crate::gate::is_loopback_name;
 use crate::output;
+use crate::platform;
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -167,8 +168,9 @@ impl Failed {
                         | ErrorKind::HostUnreachable
                         | ErrorKind::NetworkUnreachable
                         | ErrorKind::AddrNotAvailable
-                ) || is_lookup(error)
-                    || is_out_of_descriptors(error)
+                ) || platform::is_lookup(error)
+                    // The gate will have freed some in a moment.
+                    || platform::is_out_of_descriptors(error)
             }
             _ => false,
         }
@@ -189,26 +191,6 @@ impl Failed {
             _ => error,
         }
     }
-}
-
-/// No socket could be made: the gate will have freed some in a moment.
-fn is_out_of_descriptors(error: &std::io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use nix::libc::{EMFILE, ENFILE};
-
-        matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
-    }
-}
-
-/// The resolver's failure has no kind of its own.
-fn is_lookup(error: &std::io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address")
 }
 
 fn why(error: &ureq::Error) -> String {

@@ -1,0 +1,122 @@
+//! What differs between systems and is no more than a few lines. Unix and the
+//! rest have the same functions, so that whoever calls them need not know.
+//!
+//! Larger things have homes of their own: signals in `signals`, the owners and
+//! modes of files in `store::files`, private directories in `private_dir`, the
+//! gate's inner socket in `gate::backend`.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+#[cfg(not(unix))]
+pub use elsewhere::*;
+#[cfg(unix)]
+pub use unix::*;
+
+/// Whether a browser can only be shown on a display that the environment names.
+pub const NEEDS_DISPLAY: bool = cfg!(target_os = "linux");
+
+/// Whether the status of what opens a URL says that it did not.
+pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
+
+/// Where programs keep what they have to remember.
+pub fn data_home() -> Option<PathBuf> {
+    let home = || env::home_dir().filter(|path| path.is_absolute());
+    if cfg!(windows) {
+        let path = env::var_os("APPDATA").map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Application Support"))
+    } else {
+        home().map(|home| home.join(".local/share"))
+    }
+}
+
+/// Whether a name could not be looked up: the resolver's failure has no kind of
+/// its own.
+pub fn is_lookup(error: &io::Error) -> bool {
+    // WSAHOST_NOT_FOUND to WSANO_DATA
+    cfg!(windows) && matches!(error.raw_os_error(), Some(11001..=11004))
+        || error.to_string().starts_with("failed to lookup address")
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+    use std::net::TcpStream;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Command, ExitStatus};
+
+    use nix::libc;
+    use nix::sys::socket::{MsgFlags, recv};
+
+    /// The error of an address family that the machine doesn't have.
+    pub const NO_ADDRESS_FAMILY: i32 = libc::EAFNOSUPPORT;
+
+    pub fn host_name() -> Option<String> {
+        nix::unistd::gethostname().ok()?.into_string().ok()
+    }
+
+    /// Whether a file or socket could not be made because too many are open.
+    pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+    }
+
+    /// Whether bytes have come that nobody has read yet.
+    pub fn has_unread(stream: &TcpStream) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
+    }
+
+    /// Keeps the terminal's signals from a program that outlives us.
+    pub fn detach(command: &mut Command) {
+        command.process_group(0);
+    }
+
+    /// Becomes the program: returns only where it could not be started.
+    pub fn become_program(command: &mut Command) -> io::Result<ExitStatus> {
+        Err(command.exec())
+    }
+
+    /// The signal that ended a program.
+    pub fn signal_of(status: ExitStatus) -> Option<u8> {
+        status.signal().and_then(|signal| u8::try_from(signal).ok())
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    use std::io;
+    use std::net::TcpStream;
+    use std::process::{Command, ExitStatus};
+
+    /// WSAEAFNOSUPPORT
+    pub const NO_ADDRESS_FAMILY: i32 = 10047;
+
+    pub fn host_name() -> Option<String> {
+        std::env::var("COMPUTERNAME").ok()
+    }
+
+    pub fn is_out_of_descriptors(_error: &io::Error) -> bool {
+        false
+    }
+
+    /// Not to be known without reading: a connection that sends late is taken
+    /// for an idle one.
+    pub fn has_unread(_stream: &TcpStream) -> bool {
+        false
+    }
+
+    pub fn detach(_command: &mut Command) {}
+
+    /// Runs the program in our place.
+    pub fn become_program(command: &mut Command) -> io::Result<ExitStatus> {
+        command.status()
+    }
+
+    pub fn signal_of(_status: ExitStatus) -> Option<u8> {
+        None
+    }
+}
