@@ -11,10 +11,10 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 
 use crate::listener::{ANSWER, Waiting};
-use crate::support::Home;
 use crate::support::browser::callback;
 use crate::support::server::Server;
 use crate::support::webdriver::Chromium;
+use crate::support::{Finished, Home};
 
 /// Whatever is asked, an empty page.
 struct Evil {
@@ -165,10 +165,15 @@ fn browser(home: &Home) -> Chromium {
 
 /// The true callback, in another tab of the attacked browser.
 #[track_caller]
-fn ends(login: Waiting, chromium: &Chromium) -> crate::support::Finished {
+fn ends(login: Waiting, chromium: &Chromium) -> Finished {
     chromium.tab();
     chromium.open(&callback(&login.url, &[("code", "c0de1234")]));
     chromium.wait_for_title("You are logged in");
+    has_ended(login)
+}
+
+#[track_caller]
+fn has_ended(login: Waiting) -> Finished {
     let done = login.running.finish();
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert_eq!(done.stdout, "t0ken\n", "{done:#?}");
@@ -239,12 +244,12 @@ fn a_page_that_opens_whatever_connections_it_can_keeps_nobody_out() {
         "window.sent = 0;
          const random = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
          const again = kind => kind().catch(() => 0).finally(() => {{ sent++; again(kind); }});
-         for (let i = 0; i < 100; i++) {{
+         for (let i = 0; i < 30; i++) {{
              again(() => fetch('http://{target}/', {{ mode: 'no-cors' }}));
              again(() => fetch('http://evil.test:{port}/', {{ mode: 'no-cors' }}));
              again(() => fetch('http://{target}/?code=x&state=' + random(), {{ mode: 'no-cors' }}));
              again(() => fetch('http://{target}/', {{
-                 mode: 'no-cors', method: 'POST', body: new Blob([new Uint8Array(4 << 20)]),
+                 mode: 'no-cors', method: 'POST', body: new Blob([new Uint8Array(2 << 20)]),
              }}));
              again(() => new Promise(done => {{
                  new WebSocket('ws://{target}/').onclose = () => setTimeout(done);
@@ -259,5 +264,9 @@ fn a_page_that_opens_whatever_connections_it_can_keeps_nobody_out() {
     );
     let sent = chromium.evaluate(&flood);
     assert!(sent.as_u64() > Some(500), "{sent}");
-    ends(login, &chromium);
+    // Chromium itself may be too busy to fetch the page in its two seconds.
+    chromium.tab();
+    let call = callback(&login.url, &[("code", "c0de1234")]);
+    chromium.evaluate(&format!("void(location = {call:?})"));
+    has_ended(login);
 }
