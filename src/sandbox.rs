@@ -114,8 +114,10 @@ impl Sandbox {
         thread::spawn(move || {
             for mut request in server.incoming_requests() {
                 let call = Call::read(&mut request);
-                let asked = options.log.then(|| log::asked(&call));
-                let (answer, spoilt) = answer(&call, &mut lock(&serving));
+                let mut state = lock(&serving);
+                let asked = (options.log).then(|| log::asked(&call, &state.application.client_id));
+                let (answer, spoilt) = answer(&call, &mut state);
+                drop(state);
                 if let Some(asked) = asked {
                     log::answered(&asked, &answer);
                 }

@@ -21,11 +21,14 @@ const SHOWN: [&str; 14] = [
     "response_type",
     "scope",
 ];
+/// The shortest secret of ours that a client can send: a code.
+const MIN_MASKED: usize = 16;
 const MAX_SHOWN: usize = 60;
+const MAX_LINE: usize = 2000;
 
 /// What is known of a request before it is answered.
-pub fn asked(call: &Call) -> String {
-    let mut line = format!("{} {}", call.method, shortened(&call.path));
+pub fn asked(call: &Call, client_id: &str) -> String {
+    let mut line = format!("{} {}", shown(&call.method), shown(&call.path));
     if let Some(authorization) = &call.authorization {
         let scheme = authorization.split(' ').next().unwrap_or_default();
         let known = ["basic", "bearer", "oauth"].contains(&&*scheme.to_ascii_lowercase());
@@ -40,13 +43,14 @@ pub fn asked(call: &Call) -> String {
             .flat_map(Parameters::iter)
             .for_each(|(name, value)| {
                 let value = match SHOWN.contains(&name) {
-                    true => shortened(value),
+                    true if value == client_id => value.to_owned(),
+                    true => shown(value),
                     false => masked(value),
                 };
-                line.push_str(&format!(" {}={value}", shortened(name)));
+                line.push_str(&format!(" {}={value}", shown(name)));
             });
     }
-    line
+    shortened(&line, MAX_LINE)
 }
 
 pub fn answered(asked: &str, answer: &Answer) {
@@ -57,18 +61,34 @@ pub fn answered(asked: &str, answer: &Answer) {
     output::step(format!("{asked} -> {} {error}", answer.status).trim_end());
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// What is no secret by its name or place. A client may have mixed those up, so
+/// whatever looks like a secret is masked all the same.
+fn shown(text: &str) -> String {
+    let mut line = String::new();
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || "_-%".contains(c));
+    for piece in text.split_inclusive(ends) {
+        let word = piece.trim_end_matches(ends);
+        match word.len() >= MIN_MASKED && word.contains(|c: char| c.is_ascii_digit()) {
+            true => line.push_str(&masked(word)),
+            false => line.push_str(word),
+        }
+        line.push_str(&piece[word.len()..]);
+    }
+    shortened(&line, MAX_SHOWN)
 }
 
 /// Enough to tell one from another, of what is long enough to spare it.
 fn masked(secret: &str) -> String {
     let shown = match secret.len() {
         0 => return String::new(),
-        16.. => secret.char_indices().nth(4).map_or(0, |(end, _)| end),
+        MIN_MASKED.. => secret.char_indices().nth(4).map_or(0, |(end, _)| end),
         _ => 0,
     };
     format!("{}…", &secret[..shown])
@@ -88,6 +108,24 @@ mod tests {
             ("ключ-и-ещё-немного", "ключ…"),
         ] {
             assert_eq!(masked(secret), shown);
+        }
+    }
+    #[test]
+    fn what_looks_like_a_secret_is_masked_wherever_it_stands() {
+        for (text, masked) in [
+            ("/device/code", "/device/code"),
+            ("token/authorization_code", "token/authorization_code"),
+            ("http://127.0.0.1:8000/back", "http://127.0.0.1:8000/back"),
+            ("login:default_phone я", "login:default_phone я"),
+            ("/info/y0_AbCdEfGhIjKlMn", "/info/y0_A…"),
+            (
+                "http://[::1]/?code=0123456789abcdef",
+                "http://[::1]/?code=0123…",
+            ),
+            ("1:aaaaaaaaaaaaaaa1:bbb", "1:aaaa…:bbb"),
+            ("%79%30%5f%41%62%63", "%79%…"),
+        ] {
+            assert_eq!(shown(text), masked);
         }
     }
 }

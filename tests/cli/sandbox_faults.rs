@@ -246,8 +246,22 @@ fn the_log_tells_each_request_and_never_a_secret_whole() {
         );
         running.line("GET /info");
     }
+    // Where a client sends it by mistake.
+    let form = |body: &str| request("POST", &url, FORM, body);
+    for misplaced in [code, token, &client_secret] {
+        form(misplaced);
+        form(&format!("client_secret%3D{misplaced}"));
+        form(&format!("client_id={misplaced}&grant_type={misplaced}"));
+        form(&format!(
+            "scope={misplaced}&redirect_uri=http://[::1]/?code={misplaced}"
+        ));
+        for path in ["", "info/", "token%3Fclient_secret%3D", "device;"] {
+            get(&format!("{origin}/{path}{misplaced}"));
+        }
+        request(misplaced, &url, "", "");
+    }
     request("GET", &format!("{origin}/nothing\u{1b}[31m"), "", "");
-    running.line("-> 404");
+    running.line("/nothing");
     running.child.kill().unwrap();
     let done = running.finish();
     done.hides(&[code, token, &client_secret, "9876543210fedcba", "\u{1b}"]);
