@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use super::http::Parameters;
 
@@ -146,7 +146,11 @@ fn is_loopback(uri: &str) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
         None => false,
     };
-    local && url.scheme() == "http" && url.fragment().is_none()
+    // Parsing forgives blanks, line breaks and odd ways to write an address;
+    // what is compared to the letter has none of them.
+    let is_plain = uri.starts_with(&url[..Position::AfterHost])
+        && !uri.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '\\');
+    local && is_plain && url.scheme() == "http" && url.fragment().is_none()
 }
 
 #[cfg(test)]
@@ -187,6 +191,12 @@ mod tests {
             "https://127.0.0.1/",
             "http://localhost.evil.example/",
             "http://192.168.0.1/",
+            " http://127.0.0.1:8000/",
+            "http://127.0.0.1:8000/x\r\nX: y",
+            "http:127.0.0.1:8000/",
+            "http:\\\\127.0.0.1:8000\\",
+            "http://2130706433:8000/",
+            "http://127.1:8000/",
             "",
         ] {
             assert_eq!(login.redirect_uri(Some(bad)), None, "{bad}");
