@@ -210,19 +210,24 @@ pub fn bad_request(call: &Call, why: &str) -> Answer {
     Answer::page(call, 400, ("Bad request", "Ошибка в запросе"), &html)
 }
 
-/// `GET /verification_code`: shows a code to copy by hand.
+/// `GET /verification_code`: shows a code to copy by hand. What else is sent
+/// back ends here as well, and is no fault of the request.
 pub fn show_code(call: &Call) -> Answer {
-    let parameters = call.asked();
-    let code = parameters.as_ref().ok().and_then(|found| found.get("code"));
-    let Some(code) = code else {
-        let html = call.language.pick(
-            "<p>There is no code in this address. A token that was asked for with \
-             <code>response_type=token</code> stands behind the <code>#</code>.</p>",
-            "<p>В этом адресе нет кода. Токен, запрошенный через \
-             <code>response_type=token</code>, стоит после <code>#</code>.</p>",
-        );
-        return Answer::page(call, 400, ("No code here", "Здесь нет кода"), html);
-    };
-    let html = format!("<p><code>{}</code></p>", escape(code));
-    Answer::page(call, 200, ("Your code", "Ваш код"), &html)
+    let parameters = call.asked().ok();
+    let given = |name| parameters.as_ref().and_then(|found| found.get(name));
+    let shown = |text: &str| format!("<p><code>{}</code></p>", escape(text));
+    if let Some(code) = given("code") {
+        return Answer::page(call, 200, ("Your code", "Ваш код"), &shown(code));
+    }
+    if let Some(error) = given("error") {
+        let title = ("No access was given", "Доступ не получен");
+        return Answer::page(call, 200, title, &shown(error));
+    }
+    let html = call.language.pick(
+        "<p>There is no code in this address. A token that was asked for with \
+         <code>response_type=token</code> stands behind the <code>#</code>.</p>",
+        "<p>В этом адресе нет кода. Токен, запрошенный через \
+         <code>response_type=token</code>, стоит после <code>#</code>.</p>",
+    );
+    Answer::page(call, 200, ("No code here", "Здесь нет кода"), html)
 }

@@ -149,6 +149,20 @@ fn an_application_for_api_access_shows_its_code_on_the_page() {
 }
 
 #[test]
+fn the_page_that_shows_a_code_is_no_error_where_a_token_or_a_refusal_ends() {
+    for (consent, asked, says) in [
+        ("allow", ("response_type", "token"), "response_type=token"),
+        ("deny", ("response_type", "code"), "access_denied"),
+    ] {
+        let served = Served::start(&["--api-access", "--consent", consent]);
+        let url = served.authorize(&[("redirect_uri", ""), asked]);
+        let page = get(&redirected(&get(&url)));
+        assert_eq!(page.status, 200, "{page:#?}");
+        assert!(page.body.contains(says), "{page:#?}");
+    }
+}
+
+#[test]
 fn a_device_unticks_scopes_behind_its_code() {
     let served = Served::start(&[]);
     let asked = [("scope", "login:info"), ("optional_scope", "login:email")];
