@@ -12,7 +12,7 @@ pub fn info(call: &Call, state: &State, now: Instant) -> Answer {
     let asked = call.asked().ok();
     let parameter = |name| asked.as_ref().and_then(|asked| asked.get(name));
     let header = call.authorization.as_deref();
-    let header = header.and_then(|value| value.split_once(' '));
+    let header = header.map(|value| value.split_once(' ').unwrap_or((value, "")));
     let token = match header {
         Some((scheme, token)) => {
             let scheme = scheme.to_ascii_lowercase();

@@ -255,6 +255,9 @@ fn user_info_is_what_the_scopes_reach() {
         assert_eq!(reply.status, 401, "{refused}");
         assert!(serde_json::from_str::<Value>(&reply.body).is_err());
     }
+    let header = format!("Authorization: {access_token}\r\n");
+    let both = request("GET", &in_query, &header, "");
+    assert_eq!(both.status, 401, "a faulty header is not passed over");
 }
 
 #[test]
