@@ -31,6 +31,10 @@ const ERRORS: [&str; 15] = [
     "unsupported_token_type",
 ];
 
+/// The two that Yandex tells of an `Authorization` header: phrases, with a
+/// status of their own and no description.
+const HEADER_ERRORS: [&str; 2] = ["Basic auth required", "Malformed Authorization header"];
+
 /// What can be given a fault; those with a grant narrow `token`.
 const TARGETS: [&str; 8] = [
     "authorize",
@@ -93,7 +97,8 @@ impl Fault {
 
 impl Kind {
     pub fn parse(text: &str) -> Result<Kind, String> {
-        if let Some(error) = ERRORS.into_iter().find(|error| *error == text) {
+        let mut errors = ERRORS.into_iter().chain(HEADER_ERRORS);
+        if let Some(error) = errors.find(|error| *error == text) {
             return Ok(Kind::Error(error));
         }
         if let Ok(status @ 400..=599) = text.parse() {
@@ -108,8 +113,9 @@ impl Kind {
             _ => {
                 return Err(format!(
                     "an answer is a status from 400 to 599, torn, lost, empty, slow=10s, \
-                     or an error: {}",
-                    ERRORS.join(", ")
+                     or an error: {}, {}",
+                    ERRORS.join(", "),
+                    HEADER_ERRORS.join(", ")
                 ));
             }
         }
@@ -121,6 +127,7 @@ impl Kind {
 pub fn refused(call: &Call, error: &str) -> Answer {
     match &*call.path {
         "/info" => info::unauthorized(),
+        _ if HEADER_ERRORS.contains(&error) => Answer::refusal(401, error, None),
         _ => Answer::refusal(400, error, Some(ON_DEMAND)),
     }
 }

@@ -154,6 +154,16 @@ fn a_client_asks_for_a_fault_of_one_answer_itself() {
 }
 
 #[test]
+fn an_error_of_a_header_is_a_401_without_a_description() {
+    let error = "Malformed Authorization header";
+    let served = served(&[&format!("device/code:{error}:1")]);
+    let reply = device_code(&served, "");
+    assert_eq!(reply.status, 401);
+    assert_eq!(json(&reply), serde_json::json!({ "error": error }));
+    assert_eq!(device_code(&served, "").status, 200);
+}
+
+#[test]
 fn an_authorization_request_fails_as_yandex_lets_it_fail() {
     let served = served(&["authorize:invalid_client:1", "authorize:invalid_scope:1"]);
     let page = get(&served.authorize(&[]));
