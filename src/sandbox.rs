@@ -182,7 +182,9 @@ fn answer(call: &Call, state: &mut State) -> (Answer, Spoilt) {
     };
     let (mut error, mut spoilt) = (None, Spoilt::default());
     match fault {
-        Some(Kind::Error(named)) if call.path == "/authorize" => error = Some(named),
+        Some(Kind::Error(named)) if call.path == "/authorize" && call.method == "GET" => {
+            error = Some(named);
+        }
         Some(Kind::Error(named)) => return (fault::refused(call, named), spoilt),
         Some(Kind::Status(status)) => return (fault::unavailable(status), spoilt),
         Some(Kind::Spoilt(how)) => spoilt = how,

@@ -164,6 +164,22 @@ fn an_error_of_a_header_is_a_401_without_a_description() {
 }
 
 #[test]
+fn an_answer_to_the_consent_page_can_be_refused_too() {
+    let served = Served::start(&[]);
+    let page = get(&served.authorize(&[]));
+    let (_, handle) = page.body.split_once("name=\"request\" value=\"").unwrap();
+    let body = format!("decision=allow&request={}", &handle[..32]);
+    let url = format!("{}/authorize", served.origin);
+    let headers = format!("{FORM}Sandbox-Fault: server_error\r\n");
+    let reply = request("POST", &url, &headers, &body);
+    assert_eq!(
+        (reply.status, &json(&reply)["error"]),
+        (400, &"server_error".into())
+    );
+    redirected(&request("POST", &url, FORM, &body));
+}
+
+#[test]
 fn an_authorization_request_fails_as_yandex_lets_it_fail() {
     let served = served(&["authorize:invalid_client:1", "authorize:invalid_scope:1"]);
     let page = get(&served.authorize(&[]));
