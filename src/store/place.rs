@@ -247,6 +247,8 @@ impl Lock {
     /// Lets others have the lock while the reservation stays.
     pub fn park(mut self) -> Reservation {
         self.done = true;
+        // Not left to a close that may fail: we would wait for ourselves.
+        let _ = self.file.unlock();
         Reservation {
             place: self.place.clone(),
         }

@@ -28,6 +28,8 @@ mod hosts;
 mod https;
 #[cfg(unix)]
 mod lies;
+#[cfg(target_os = "linux")]
+mod injected;
 mod listener;
 mod login;
 #[cfg(unix)]
