@@ -12,6 +12,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +31,9 @@ use crate::random;
 const RESERVATION: usize = 64 << 10;
 const LOCK_TIME: Duration = Duration::from_secs(60);
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// Between two tries; doubled each time, since most locks are held for no
+/// longer than a request takes.
+const LOCK_PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(20);
 
 /// Where a file is, or will be.
 #[derive(Debug, Clone)]
@@ -105,6 +108,7 @@ impl Place {
     pub fn lock_unless<T>(&self, mut done: impl FnMut() -> Option<T>) -> Result<Turn<T>, Error> {
         let begun = Instant::now();
         let mut told = false;
+        let mut pause = *LOCK_PAUSES.start();
         loop {
             match self.try_lock() {
                 Ok(Some(file)) => {
@@ -133,7 +137,8 @@ impl Place {
                     self.target.display()
                 ));
             }
-            thread::sleep(LOCK_PAUSE);
+            thread::sleep(pause);
+            pause = (pause * 2).min(*LOCK_PAUSES.end());
         }
     }
 
