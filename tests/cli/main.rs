@@ -26,10 +26,10 @@ mod help;
 mod hostile;
 mod hosts;
 mod https;
-#[cfg(unix)]
-mod lies;
 #[cfg(target_os = "linux")]
 mod injected;
+#[cfg(unix)]
+mod lies;
 mod listener;
 mod login;
 #[cfg(unix)]
