@@ -19,6 +19,14 @@ mod unix {
             .collect()
     }
 
+    /// What a program's sandbox outlives. SIGQUIT too: Ctrl-\ is sent to both,
+    /// and the one that puts away must not be the first to die.
+    fn held() -> SigSet {
+        let mut held = endings();
+        held.add(Signal::SIGQUIT);
+        held
+    }
+
     /// The endings that the caller has not set to be ignored. Only Linux tells;
     /// elsewhere all are taken for wanted.
     fn wanted() -> SigSet {
@@ -56,19 +64,20 @@ mod unix {
         /// them back would be sent them instead.
         pub fn hold() -> Held {
             let before = SigSet::thread_get_mask().ok();
-            let _ = endings().thread_block();
+            let _ = held().thread_block();
             Held(before)
         }
 
-        /// Waits for a program on whose behalf we exist. It has SIGINT from the terminal already, so
-        /// that one is dropped; the others are passed on.
+        /// Waits for a program on whose behalf we exist. It has what is typed
+        /// at the terminal already, so that is dropped; the others are passed
+        /// on.
         pub fn wait_for(mut self, mut child: Child) -> io::Result<ExitStatus> {
             self.0 = None;
             let pid = Pid::from_raw(child.id().cast_signed());
             std::thread::spawn(move || {
                 loop {
-                    match endings().wait() {
-                        Ok(Signal::SIGINT) | Err(_) => {}
+                    match held().wait() {
+                        Ok(Signal::SIGINT | Signal::SIGQUIT) | Err(_) => {}
                         Ok(signal) => drop(kill(pid, signal)),
                     }
                 }
@@ -96,7 +105,7 @@ mod unix {
     /// Starts a program that must not inherit the blocked signals.
     pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
         let before = SigSet::thread_get_mask();
-        let _ = endings().thread_unblock();
+        let _ = held().thread_unblock();
         let result = start();
         if let Ok(mask) = before {
             let _ = mask.thread_set_mask();

@@ -169,9 +169,10 @@ fn a_sandbox_ends_with_its_programs_status() {
         // The signals that the sandbox holds back reach its program.
         ("kill -s INT $$", 128 + 2),
         ("kill -s HUP $$", 128 + 1),
+        ("kill -s QUIT $$", 128 + 3),
     ] {
         let done = script(&home, text).finish();
-        assert_eq!((done.code, done.signal), (Some(code), None), "{text}");
+        assert_eq!((done.code, done.signal), (Some(code), None), "{done:#?}");
         assert_eq!((&*done.stdout, &*done.stderr), ("", ""), "{text}");
     }
 }
@@ -210,11 +211,11 @@ fn sigterm_to_the_sandbox_reaches_the_program() {
 }
 
 #[test]
-fn sigint_to_the_sandbox_alone_does_not_end_it() {
+fn what_is_typed_at_the_terminal_does_not_end_the_sandbox_alone() {
     let home = Home::new();
     let mut running = script(&home, "echo ready >&2; read line; exit $line");
     running.line("ready");
-    send(&running, &["INT", "INT"]);
+    send(&running, &["INT", "INT", "QUIT"]);
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"7\n").unwrap();
     let done = running.finish();
