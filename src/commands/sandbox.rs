@@ -78,7 +78,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     command.env("YANDEX_TOKEN_FILE", dir.path().join("token.json"));
     // An option that names a profile must not lead to a real one either.
     command.env("XDG_DATA_HOME", dir.path());
-    let child = match signals::delivered(|| command.spawn()) {
+    let child = match held.start(&mut command) {
         Ok(child) => child,
         Err(error) => return Ok(not_started(&command, &error)),
     };
