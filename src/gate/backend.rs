@@ -72,12 +72,16 @@ impl Backend {
         for _ in 0..CONNECTIONS {
             let mut stream = connect()?;
             stream.write_all(b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n")?;
+            streams.push(stream);
+        }
+        for _ in 0..CONNECTIONS {
             server
                 .recv_timeout(Duration::from_secs(5))?
                 .ok_or(io::ErrorKind::TimedOut)?
                 .respond(Response::empty(204))?;
-            read_answer(&mut stream, true, "")?;
-            streams.push(stream);
+        }
+        for stream in &mut streams {
+            read_answer(stream, true, "")?;
         }
         let pool = Pool {
             alive: streams.len(),

@@ -22,6 +22,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// By how much a request may be late before it is given up all the same.
 const GRACE: Duration = Duration::from_secs(1);
+/// Bytes of an answer's status line and headers.
+const MAX_HEAD: usize = 64 << 10;
 const MAX_BODY: u64 = 1 << 20;
 /// Waits before a connection that was never made is tried again.
 const RETRIES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
@@ -105,6 +107,10 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
         .max_redirects(0)
         .timeout_connect(Some(CONNECT_TIME))
         .timeout_global(Some(REQUEST_TIME))
+        // The default is 128 KiB each, zeroed for every request.
+        .input_buffer_size(MAX_HEAD)
+        .output_buffer_size(16 << 10)
+        .max_response_header_size(MAX_HEAD)
         .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
         .build();
     Ok(config.into())
