@@ -108,7 +108,7 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
         .timeout_connect(Some(CONNECT_TIME))
         .timeout_global(Some(REQUEST_TIME))
         // The default is 128 KiB each, zeroed for every request.
-        .input_buffer_size(MAX_HEAD)
+        .input_buffer_size(MAX_HEAD + (16 << 10))
         .output_buffer_size(16 << 10)
         .max_response_header_size(MAX_HEAD)
         .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
