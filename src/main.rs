@@ -24,11 +24,14 @@ mod signals;
 mod store;
 mod tls;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
+use error::{Error, Kind};
 use output::Level;
 
 fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panic| output::error(&unexpected(panic))));
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return commands::usage(&error),
@@ -38,11 +41,22 @@ fn main() -> ExitCode {
         (_, true) => Level::Verbose,
         _ => Level::Normal,
     });
-    match commands::run(cli.command) {
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli.command)));
+    match ended.unwrap_or(Ok(ExitCode::FAILURE)) {
         Ok(code) => code,
         Err(error) => {
             output::error(&error);
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// A panic, without its own text, which may quote a secret. One that is known
+/// is a library's where the system refuses it a thread.
+fn unexpected(panic: &panic::PanicHookInfo) -> Error {
+    let place = panic
+        .location()
+        .map_or_else(String::new, |at| at.to_string());
+    Error::new(Kind::Other, "an unexpected fault", place)
+        .hint("The system may be out of threads. If it is not, please report this line.")
 }

@@ -36,7 +36,7 @@ fn died(home: &Home, running: Running, signal: i32) {
     let done = running.finish();
     assert_eq!((done.code, done.signal), (None, Some(signal)), "{done:#?}");
     assert_eq!(done.stdout, "");
-    assert!(!done.stderr.contains("panicked"), "{done:#?}");
+    assert!(!done.stderr.contains("an unexpected fault"), "{done:#?}");
     let mut left = home.files();
     left.retain(|name| name != "data/yandex-token/device-id");
     assert_eq!(left, Vec::<String>::new());
