@@ -221,13 +221,15 @@ pub fn proxies(list: &str, host: &str, proxy: &str) {
         && proxy::covers(list, name)
         && !list.contains('*')
     {
-        let labels: Vec<_> = name.trim_end_matches('.').split('.').collect();
+        let labels: Vec<_> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
         let is_end = |entry: &str| {
             let entry = entry.to_ascii_lowercase();
             let entry = entry.trim().trim_matches(['.', '[', ']']);
             !entry.is_empty() && labels.ends_with(&entry.split('.').collect::<Vec<_>>())
         };
-        assert!(list.split([',', ' ', '\t']).any(is_end), "whole labels");
+        let is_name = labels.iter().all(|label| !label.is_empty());
+        let is_one = list.split([',', ' ', '\t']).any(is_end);
+        assert!(is_one || !is_name, "whole labels");
     }
     if let Some(chosen) = proxy::parse(proxy) {
         let whole = match proxy.contains("://") {
