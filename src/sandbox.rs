@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::gate::{Gate, Policy};
 use crate::random;
 use application::Application;
+pub use application::can_be_registered;
 pub use fault::Fault;
 use fault::{Faults, Kind};
 use http::{Answer, Call, Spoilt};

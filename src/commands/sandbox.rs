@@ -32,18 +32,21 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         None if alone => sandbox::Consent::Ask,
         None => sandbox::Consent::Allow,
     };
+    let scopes: Vec<_> = options
+        .scope
+        .iter()
+        .flat_map(|scopes| scopes.split(' '))
+        .map(str::to_owned)
+        .collect();
+    sandbox::can_be_registered(scopes.iter(), options.api_access)
+        .map_err(|why| Error::usage("--scope", why))?;
     // Before any thread starts: see `signals::Held`.
     let held = (!alone).then(signals::Held::hold);
     let sandbox = Sandbox::start(Options {
         listen: options.listen,
         redirect_uris: options.redirect_uri,
         is_for_api: options.api_access,
-        scopes: options
-            .scope
-            .iter()
-            .flat_map(|scopes| scopes.split(' '))
-            .map(str::to_owned)
-            .collect(),
+        scopes,
         consent,
         token_lifetime: options.token_lifetime,
         no_rotation: options.no_rotation,

@@ -60,21 +60,13 @@ impl Application {
         optional.retain(|scope| !required.contains(scope));
 
         let asked = || required.iter().chain(&optional);
-        let mut groups: Vec<&str> = asked().map(|scope| group(scope)).collect();
-        groups.sort_unstable();
-        groups.dedup();
         if !asked().all(|scope| is_scope(scope)) {
             return Err("a scope is not of printable ASCII");
         }
         if !self.scopes.is_empty() && !asked().all(|scope| self.scopes.contains(scope)) {
-            return Err("a scope that the application does not have");
+            return Err("the application does not have one of these scopes");
         }
-        if self.is_for_api && groups.contains(&"login") {
-            return Err("an application for API access has no scopes of the group login");
-        }
-        if !self.is_for_api && groups.len() > MAX_GROUPS {
-            return Err("an application for user login has scopes of at most three groups");
-        }
+        can_be_registered(asked(), self.is_for_api)?;
         Ok(Scopes { required, optional })
     }
 
@@ -86,6 +78,23 @@ impl Application {
             (None, false) => self.scopes.iter().any(|registered| registered == scope),
         }
     }
+}
+
+/// Whether an application of this kind can have these scopes.
+pub fn can_be_registered<'a>(
+    scopes: impl Iterator<Item = &'a String>,
+    is_for_api: bool,
+) -> Result<(), &'static str> {
+    let mut groups: Vec<&str> = scopes.map(|scope| group(scope)).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    if is_for_api && groups.contains(&"login") {
+        return Err("an application for API access has no scopes of the group login");
+    }
+    if !is_for_api && groups.len() > MAX_GROUPS {
+        return Err("an application for user login has scopes of at most three groups");
+    }
+    Ok(())
 }
 
 /// The scopes of a request. With both empty, all that the application has.

@@ -25,7 +25,7 @@ pub fn ask(call: &Call, state: &mut State, fault: Option<&'static str>, now: Ins
     };
     let (reply, scopes) = match trusted(&parameters, state, fault) {
         Ok(trusted) => trusted,
-        Err(why) => return bad_request(call, why),
+        Err(why) => return bad_request(call, &why),
     };
     let challenge = challenge(&parameters);
     let wrong = fault.map(|error| (error, ON_DEMAND));
@@ -55,28 +55,29 @@ fn trusted(
     parameters: &Parameters,
     state: &State,
     fault: Option<&'static str>,
-) -> Result<(Reply, Scopes), &'static str> {
+) -> Result<(Reply, Scopes), String> {
     let application = &state.application;
     let Some(client_id) = parameters.get("client_id") else {
-        return Err("The required parameter client_id is missing");
+        return Err("The required parameter client_id is missing".to_owned());
     };
     if client_id != application.client_id || fault == Some("invalid_client") {
-        return Err("Unknown client with such client_id");
+        return Err("Unknown client with such client_id".to_owned());
     }
     let Some(redirect_uri) = application.redirect_uri(parameters.get("redirect_uri")) else {
-        return Err("redirect_uri does not match the Callback URL defined for the client");
+        return Err(
+            "redirect_uri does not match the Callback URL defined for the client".to_owned(),
+        );
     };
     let given = parameters.get("state");
     if given.is_some_and(|text| text.chars().count() > MAX_STATE) {
-        return Err("The state is longer than 1024 characters");
+        return Err("The state is longer than 1024 characters".to_owned());
     }
     let scopes = match (fault, application.scopes(parameters)) {
         (Some("invalid_scope"), _) => Err(ON_DEMAND),
         (_, scopes) => scopes,
     };
-    let scopes = scopes.map_err(|_| {
-        "Could not determine the requested accesses (invalid_scope): the application \
-         does not have one of these scopes"
+    let scopes = scopes.map_err(|why| {
+        format!("Could not determine the requested accesses (invalid_scope): {why}")
     })?;
     let reply = Reply {
         redirect_uri,

@@ -75,7 +75,7 @@ impl Fault {
         let target = TARGETS.into_iter().find(|target| *target == named);
         let target = target.ok_or_else(|| {
             format!(
-                "write ENDPOINT:ANSWER; an endpoint is {}",
+                "write ENDPOINT:ANSWER, such as token:503:1; an endpoint is {}",
                 TARGETS.join(", ")
             )
         })?;

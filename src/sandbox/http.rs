@@ -190,9 +190,9 @@ impl Answer {
         if self.status == 405 {
             more.push(("Allow", allow));
         }
-        let body = match spoilt.is_empty {
-            true => Body::Text(""),
-            false => self.body,
+        let body = match self.body {
+            Body::Page(..) if spoilt.is_empty => Body::Html(String::new()),
+            body => body,
         };
         let text = match body {
             Body::Page(page, form_action) => return page.answer(request, form_action, &more),
@@ -213,6 +213,7 @@ impl Answer {
                 String::new()
             }
         };
+        let text = if spoilt.is_empty { String::new() } else { text };
         more.push(("Content-Security-Policy", "default-src 'none'"));
         let response = Response::from_string(text)
             .with_status_code(self.status)

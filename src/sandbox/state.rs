@@ -134,6 +134,11 @@ impl State {
         name
     }
 
+    /// What a code that is not spent stands for.
+    pub fn code(&self, code: &str) -> Option<&Code> {
+        self.codes.0.get(code).map(|(_, code)| code)
+    }
+
     /// Spends a code: it is gone, whatever comes of it.
     pub fn spend_code(&mut self, code: &str, now: Instant) -> Option<Code> {
         self.codes.take(code, now)

@@ -44,6 +44,14 @@ fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal>
         return Err(Refusal::new("bad_verification_code", why));
     }
     form.device()?;
+    // A client that is not known by its secret, and by nothing else, spends
+    // nothing.
+    if state
+        .code(code)
+        .is_some_and(|code| code.challenge.is_none())
+    {
+        form.require_secret()?;
+    }
     let Some(code) = state.spend_code(code, now) else {
         return Err(Refusal::new("invalid_grant", "Code has expired"));
     };
@@ -58,7 +66,7 @@ fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal>
         (Some(_), None) => {
             return Err(Refusal::new("invalid_request", "code_verifier is missing"));
         }
-        (None, _) => form.require_secret()?,
+        (None, _) => {}
     }
     let device_id = code.device_id.or_else(|| form.device_id());
     Ok(state.tokens.issue(device_id, code.granted, code.fewer, now))

@@ -62,6 +62,7 @@ fn an_answer_is_empty_torn_or_lost() {
     let empty = device_code(&served, "");
     assert_eq!((empty.status, &*empty.body), (200, ""));
     assert_eq!(empty.header("Content-Length"), Some("0"));
+    assert_eq!(empty.header("Content-Type"), Some("application/json"));
     let torn = device_code(&served, "");
     let promised: usize = torn.header("Content-Length").unwrap().parse().unwrap();
     assert_eq!(torn.body.len(), promised / 2, "{torn:#?}");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox_pages::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::browser::{Reply, get, parameter, request};
+use crate::support::{Home, run};
 
 const BOTH: &str = "login:info login:email";
 
@@ -128,6 +129,18 @@ fn a_scope_that_the_application_does_not_have_is_a_page_or_an_error() {
             &[("optional_scope", bad)],
             "invalid_scope",
         );
+    }
+    let home = Home::new();
+    for (options, says) in [
+        (
+            &["--scope", "a:b c:d", "--scope", "e:f g:h"][..],
+            "three groups",
+        ),
+        (&["--api-access", "--scope", "login:info"], "for API access"),
+    ] {
+        let mut command = home.command(&["sandbox"]);
+        command.args(options);
+        run(command).fails(2, says);
     }
     let served = Served::start(&["--consent", "allow", "--scope", BOTH]);
     token(&served, &[("scope", "login:info")]);
@@ -281,6 +294,24 @@ fn a_token_can_be_asked_for_in_the_fragment() {
     let location = redirected(&get(&served.authorize(&asked)));
     let (_, fragment) = location.split_once('#').unwrap();
     assert!(fragment.contains("error=access_denied"), "{location}");
+}
+
+#[test]
+fn a_code_is_not_spent_by_whom_no_secret_vouches_for() {
+    let served = Served::start(&["--consent", "allow"]);
+    let location = redirected(&get(&served.authorize(&[])));
+    let code = parameter(&location, "code").unwrap();
+    let fields = [("grant_type", "authorization_code"), ("code", &*code)];
+    let bare = format!(
+        "client_id={}&grant_type=authorization_code&code={code}",
+        served.client_id
+    );
+    let url = format!("{}/token", served.origin);
+    for body in [bare.clone(), format!("{bare}&client_secret=wrong")] {
+        let reply = request("POST", &url, FORM, &body);
+        assert!(reply.body.contains("invalid_client"), "{reply:#?}");
+    }
+    posted(&served, "token", &fields);
 }
 
 #[test]
