@@ -20,6 +20,9 @@ pub enum Level {
 /// Whether the last line of the terminal is one to be replaced.
 static IS_TRANSIENT: AtomicBool = AtomicBool::new(false);
 
+/// Whether nothing is to be left on the terminal any more.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
 
 pub fn set_level(level: Level) {
@@ -58,12 +61,22 @@ pub fn step(line: &str) {
 
 /// A text that the next one replaces, at a terminal; an empty one clears it.
 pub fn transient(text: &str) {
-    let mut stderr = std::io::stderr();
+    // Held over the question and the answer: see `no_more_transients`.
+    let mut stderr = std::io::stderr().lock();
+    let is_wanted = !text.is_empty() && !IS_ENDING.load(Ordering::Relaxed);
     let is_there = IS_TRANSIENT.load(Ordering::Relaxed);
-    if at_least(Level::Normal) && stderr.is_terminal() && (is_there || !text.is_empty()) {
+    if at_least(Level::Normal) && stderr.is_terminal() && (is_there || is_wanted) {
+        let text = if is_wanted { text } else { "" };
         let _ = write!(stderr, "\r\x1b[K{}", harmless(text));
-        IS_TRANSIENT.store(!text.is_empty(), Ordering::Relaxed);
+        IS_TRANSIENT.store(is_wanted, Ordering::Relaxed);
     }
+}
+
+/// Clears the one that is there for good: another thread is about to end the
+/// process.
+pub fn no_more_transients() {
+    IS_ENDING.store(true, Ordering::Relaxed);
+    transient("");
 }
 
 pub fn error(error: &Error) {

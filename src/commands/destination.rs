@@ -55,7 +55,7 @@ impl Destination {
             Destination::Printed(_) | Destination::Stream(..) => None,
         };
         signals::before_death(move || {
-            output::transient("");
+            output::no_more_transients();
             drop(room.clone());
         });
     }
