@@ -13,6 +13,7 @@ mod fault;
 mod http;
 mod info;
 mod log;
+mod reply;
 mod state;
 mod token;
 mod tokens;

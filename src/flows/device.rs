@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
-use crate::oauth::client::{DeviceCode, Poll};
+use crate::oauth::client::Poll;
+use crate::oauth::response::DeviceCode;
 use crate::oauth::response::TokenResponse;
 use crate::output;
 

@@ -12,7 +12,7 @@ use super::Server;
 use super::authorization::Wishes;
 use super::conceal::conceal;
 use super::pkce::Verifier;
-use super::response::{self, Answer, OAuthError, TokenResponse};
+use super::response::{self, Answer, DeviceCode, OAuthError, TokenResponse};
 use super::transport::{self, REQUEST_TIME, agent};
 use crate::error::{Error, Kind};
 use crate::output;
@@ -32,15 +32,6 @@ pub struct Client {
 pub struct ClientSecret {
     pub secret: SecretString,
     pub source: String,
-}
-
-/// An answer of the device authorization endpoint (RFC 8628, 3.2).
-pub struct DeviceCode {
-    pub device_code: SecretString,
-    pub user_code: String,
-    pub verification_url: Url,
-    pub interval: Duration,
-    pub expires_in: Duration,
 }
 
 /// What a poll came to.

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Server;
-use super::client::DeviceCode;
 use crate::error::{Error, Kind};
 
 const YEAR: u64 = 31_536_000;
@@ -88,6 +87,15 @@ pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static s
         scope: text(&fields, "scope"),
         expires_in: fields.get("expires_in").and_then(seconds),
     })
+}
+
+/// An answer of the device authorization endpoint (RFC 8628, 3.2).
+pub struct DeviceCode {
+    pub device_code: SecretString,
+    pub user_code: String,
+    pub verification_url: Url,
+    pub interval: Duration,
+    pub expires_in: Duration,
 }
 
 /// Takes the device code out of a successful answer (RFC 8628, 3.2). Yandex

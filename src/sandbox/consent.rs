@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::authorize::{self, bad_request};
 use super::http::{Answer, Body, Call, Parameters, notice};
+use super::reply::{self, bad_request};
 use super::state::{Goal, Pending, State};
 use crate::page::{Mood, Page, escape};
 
@@ -134,7 +134,7 @@ pub fn allow(
     match pending.goal {
         Goal::Redirect(reply) => {
             let fewer = pending.scopes.fewer(&granted);
-            authorize::allow(call, reply, pending.device_id, granted, fewer, state, now)
+            reply::allow(call, reply, pending.device_id, granted, fewer, state, now)
         }
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {
@@ -149,7 +149,7 @@ pub fn allow(
 pub fn deny(call: &Call, pending: Pending, state: &mut State, now: Instant) -> Answer {
     match pending.goal {
         Goal::Redirect(reply) => {
-            authorize::refuse(call, &reply, "access_denied", "The user denied access")
+            reply::refuse(call, &reply, "access_denied", "The user denied access")
         }
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {

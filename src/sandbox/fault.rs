@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::http::{Answer, Body, Call, Spoilt};
-use super::info;
 use crate::gate::Tear;
 
 pub const ON_DEMAND: &str = "A fault on demand";
@@ -126,7 +125,7 @@ impl Kind {
 /// An OAuth error in place of the real answer.
 pub fn refused(call: &Call, error: &str) -> Answer {
     match &*call.path {
-        "/info" => info::unauthorized(),
+        "/info" => Answer::unauthorized(),
         _ if HEADER_ERRORS.contains(&error) => Answer::refusal(401, error, None),
         _ => Answer::refusal(400, error, Some(ON_DEMAND)),
     }

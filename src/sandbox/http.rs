@@ -157,6 +157,15 @@ impl Answer {
         }
     }
 
+    /// Of user info. The form of this body is not known; that it is no JSON is a
+    /// fair test.
+    pub fn unauthorized() -> Answer {
+        Answer {
+            status: 401,
+            body: Body::Text("Unauthorized"),
+        }
+    }
+
     /// A page of a title and some HTML, which leads nowhere.
     pub fn page(call: &Call, status: u16, title: (&str, &str), html: &str) -> Answer {
         let language = call.language;

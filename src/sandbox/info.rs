@@ -23,7 +23,7 @@ pub fn info(call: &Call, state: &State, now: Instant) -> Answer {
     };
     let granted = token.and_then(|token| state.tokens.granted(token, now));
     let Some(granted) = granted else {
-        return unauthorized();
+        return Answer::unauthorized();
     };
     if !matches!(parameter("format"), None | Some("json")) {
         return Answer {
@@ -45,14 +45,6 @@ pub fn info(call: &Call, state: &State, now: Instant) -> Answer {
         }
     }
     Answer::json(user)
-}
-
-/// The form of this body is not known; that it is no JSON is a fair test.
-pub fn unauthorized() -> Answer {
-    Answer {
-        status: 401,
-        body: Body::Text("Unauthorized"),
-    }
 }
 
 fn by_scope() -> [(&'static str, Value); 5] {
