@@ -96,12 +96,7 @@ fn quoted(word: &str) -> String {
 /// Reads a file of ours, unless it is none: a FIFO would hang, and a huge file
 /// fill the memory.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    files::follow_no_planted_link(path)?;
-    let mut options = fs::File::options();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
-    let file = options.open(path)?;
+    let file = files::open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(std::io::Error::other("not a regular file"));

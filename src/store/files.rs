@@ -142,6 +142,30 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
+/// Opens a file to read it, without waiting for the other end of a pipe. Only
+/// where its name is a link is there one that could have been planted; a
+/// directory could as well be planted whole.
+pub fn open(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
+        use std::os::unix::fs::OpenOptionsExt;
+
+        let open = |flags| File::options().read(true).custom_flags(flags).open(path);
+        match open(O_NONBLOCK | O_NOFOLLOW) {
+            Err(error) if error.raw_os_error() == Some(ELOOP) => {
+                follow_no_planted_link(path)?;
+                open(O_NONBLOCK)
+            }
+            opened => opened,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        File::open(path)
+    }
+}
+
 /// Refuses a path that leads through a link that another user has planted.
 pub fn follow_no_planted_link(path: &Path) -> io::Result<()> {
     let mut links = path.ancestors().filter(|part| part.is_symlink());
