@@ -21,6 +21,7 @@ mod device;
 mod faults;
 #[cfg(target_os = "linux")]
 mod flood;
+#[cfg(target_os = "linux")]
 mod forward_proxy;
 mod help;
 mod hostile;
@@ -53,6 +54,7 @@ mod sandbox_grants;
 mod sandbox_pages;
 mod sandbox_tokens;
 mod saved;
+#[cfg(unix)]
 mod secrets;
 #[cfg(target_os = "linux")]
 mod shells;
