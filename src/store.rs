@@ -55,10 +55,14 @@ impl Location {
         let path = self.path()?;
         let failed = |why: String| Error::local(format!("reading {}", path.display()), why);
         match read(&path) {
-            Ok(text) => StoredToken::parse(&text).map(Some).map_err(|why| {
-                failed(format!("not a token file: {why}"))
-                    .hint(format!("A new one is made by `{}`.", self.login(None)))
-            }),
+            Ok(text) => {
+                // Whoever can replace the file says what we hand out.
+                files::refuse_open_directory(files::parent(&path))?;
+                StoredToken::parse(&text).map(Some).map_err(|why| {
+                    failed(format!("not a token file: {why}"))
+                        .hint(format!("A new one is made by `{}`.", self.login(None)))
+                })
+            }
             // A first login may have been killed just before its rename.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match Place::of_token(&path).is_ok_and(|place| place.recover()) {

@@ -199,12 +199,32 @@ fn is_trusted(user: u32) -> bool {
     user == 0 || user == nix::unistd::geteuid().as_raw()
 }
 
-/// Refuses a directory in which anybody can replace our files.
+/// Refuses a directory in which anybody can replace our files, and warns of one
+/// in which a group can.
 pub fn check_directory(dir: &Path) -> Result<(), Error> {
+    refuse_open_directory(dir)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         use std::sync::atomic::{AtomicBool, Ordering};
+
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        let mode = fs::metadata(dir).map_or(0, |found| found.mode());
+        if mode & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
+            crate::output::warn(&format!(
+                "a group can replace the files in {}: `chmod g-w` if it need not",
+                dir.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a directory in which anybody can replace our files.
+pub fn refuse_open_directory(dir: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
 
         let found = fs::metadata(dir)
             .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?;
@@ -220,13 +240,6 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
                 "Run `chmod o-w {}`, or use another directory.",
                 dir.display()
             )));
-        }
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        if mode & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
-            crate::output::warn(&format!(
-                "a group can replace the files in {}: `chmod g-w` if it need not",
-                dir.display()
-            ));
         }
     }
     let _ = dir;

@@ -214,6 +214,16 @@ fn what_would_lose_the_new_token_is_found_out_before_the_old_one_is_spent() {
     fs::set_permissions(home.data(), everyone).unwrap();
     run(command(&home, &server, &["token"])).fails(8, "chmod o-w");
     assert!(server.requests().is_empty());
+    // Nor is a token handed out that anybody could have put there.
+    home.save(r#"{"access_token": "g00d"}"#);
+    let everyone = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(home.data(), everyone).unwrap();
+    for arguments in [&["token"][..], &["exec", "--", "true"]] {
+        run(home.command(arguments)).fails(8, "chmod o-w");
+    }
+    let sticky = fs::Permissions::from_mode(0o1777);
+    fs::set_permissions(home.data(), sticky).unwrap();
+    assert_eq!(run(home.command(&["token"])).stdout, "g00d\n");
 }
 
 #[test]
