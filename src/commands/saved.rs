@@ -156,7 +156,12 @@ impl Saved<'_> {
         let secret = client_secret(self.application)?;
         let origin = server.origin();
         Ok((
-            Client::new(server, client_id.clone(), secret)?,
+            Client::new(server, client_id.clone(), secret)?.knowing(
+                [Some(&token.access_token), token.refresh_token.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            ),
             client_id,
             origin,
         ))

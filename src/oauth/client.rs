@@ -24,6 +24,8 @@ pub struct Client {
     server: Server,
     client_id: String,
     client_secret: Option<ClientSecret>,
+    /// What the server knows of us beside what a request sends it.
+    known: Vec<SecretString>,
 }
 
 /// An application password, and where it came from: Yandex may tell that it
@@ -58,7 +60,16 @@ impl Client {
             server,
             client_id,
             client_secret,
+            known: Vec::new(),
         })
+    }
+
+    /// Secrets that the server gave us before, and must not make us show.
+    pub fn knowing(self, known: impl IntoIterator<Item = SecretString>) -> Client {
+        Client {
+            known: known.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Exchanges an authorization code (RFC 6749, 4.1.3; RFC 7636, 4.5). The
@@ -190,7 +201,8 @@ impl Client {
     /// The error for a refusal, without the secrets that it may quote.
     fn refused(&self, what: &str, refusal: &OAuthError, secrets: &[&SecretString]) -> Error {
         let own = self.client_secret.iter().map(|given| &given.secret);
-        let secrets: Vec<_> = secrets.iter().copied().chain(own).collect();
+        let secrets = secrets.iter().copied().chain(own).chain(&self.known);
+        let secrets: Vec<_> = secrets.collect();
         let concealed = OAuthError {
             error: conceal(&refusal.error, &secrets),
             description: refusal

@@ -12,7 +12,10 @@ const LAYERS: usize = 3;
 /// A server's text without the secrets, or nothing of it where it holds one in
 /// another guise.
 pub fn conceal(text: &str, secrets: &[&SecretString]) -> String {
-    let secrets = || secrets.iter().map(|secret| secret.expose_secret());
+    let secrets = || {
+        let secrets = secrets.iter().map(|secret| secret.expose_secret());
+        secrets.filter(|secret| !secret.is_empty())
+    };
     let plain = secrets().fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"));
     match secrets().any(|secret| holds(&plain, secret, LAYERS)) {
         true => "[…]".to_owned(),

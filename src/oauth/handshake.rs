@@ -66,6 +66,11 @@ fn certificate(why: &CertificateError) -> (String, Option<String>) {
         ),
         Bad::UnknownIssuer => ("was issued by nobody who is trusted here", AUTHORITIES),
         Bad::Revoked => ("was revoked", CLOCK),
+        // webpki has no name for it that rustls passes on.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+            "is a certificate authority's own, which no server may use",
+            "The server needs a certificate that this authority has signed.",
+        ),
         other => {
             let why = short(&other.to_string());
             return (

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Server;
+use super::conceal::conceal;
 use crate::error::{Error, Kind};
 
 const YEAR: u64 = 31_536_000;
@@ -56,10 +57,18 @@ pub fn classify(status: u16, body: &[u8]) -> Answer {
         return Answer::Useless(format!("answered with {what} (status {status})"));
     };
     match text(&fields, "error") {
-        Some(error) => Answer::Error(OAuthError {
-            error,
-            description: text(&fields, "error_description"),
-        }),
+        Some(error) => {
+            let own: Vec<SecretString> = ["access_token", "refresh_token", "device_code"]
+                .iter()
+                .filter_map(|name| text(&fields, name).map(SecretString::from))
+                .collect();
+            let own: Vec<_> = own.iter().collect();
+            let description = text(&fields, "error_description");
+            Answer::Error(OAuthError {
+                error: conceal(&error, &own),
+                description: description.map(|text| conceal(&text, &own)),
+            })
+        }
         None if (200..300).contains(&status) => Answer::Success(fields),
         None => Answer::Useless(format!("answered with status {status} and no OAuth error")),
     }
@@ -117,11 +126,19 @@ pub fn device_code(
         let seconds = fields.get(name).and_then(seconds).unwrap_or(default);
         Duration::from_secs(seconds.clamp(least, YEAR))
     };
+    let device_code = text(&fields, "device_code").filter(|code| !code.is_empty());
+    let device_code: SecretString = device_code.ok_or("answered without a device code")?.into();
+    let user_code = text(&fields, "user_code").ok_or("answered without a code to enter")?;
+    // Both are shown, and a browser is started with one. What is shorter than
+    // that is no secret, and may well stand in a URL.
+    let is_told = |shown: &str| conceal(shown, &[&device_code]) != shown;
+    let is_secret = device_code.expose_secret().len() >= 8;
+    if is_secret && (is_told(page.as_str()) || is_told(&user_code)) {
+        return Err("answered with a device code that everybody would see");
+    }
     Ok(DeviceCode {
-        device_code: text(&fields, "device_code")
-            .ok_or("answered without a device code")?
-            .into(),
-        user_code: text(&fields, "user_code").ok_or("answered without a code to enter")?,
+        device_code,
+        user_code,
         verification_url: page,
         interval: at_least("interval", 1, 5),
         expires_in: at_least("expires_in", 0, 300),

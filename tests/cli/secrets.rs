@@ -16,7 +16,7 @@ use crate::browser::script;
 use crate::lies::several_at_once;
 use crate::support::browser::{callback, get};
 use crate::support::server::{Answer, Request, Server, http, json as json_answer};
-use crate::support::{Finished, Home, Running, now};
+use crate::support::{Finished, Home, Running, now, run};
 
 /// What every secret holds, however it is escaped.
 const MARK: &str = "M4rk";
@@ -341,4 +341,52 @@ fn no_server_that_quotes_a_secret_makes_a_command_show_it() {
             }
         });
     });
+}
+
+#[test]
+fn what_the_server_gave_us_before_is_hidden_as_well() {
+    const SAVED: &str = r#"{"access_token": "s4ved-access", "refresh_token": "s4ved-refresh",
+        "expires_at": 1, "client_id": "app"}"#;
+    for (command, answer) in [
+        (
+            "refresh",
+            r#"{"error": "invalid_grant", "error_description": "not s4ved-access"}"#,
+        ),
+        ("refresh", r#"{"error": "s4ved-access"}"#),
+        (
+            "revoke",
+            r#"{"error": "invalid_client", "error_description": "s4ved-refresh"}"#,
+        ),
+        (
+            "refresh",
+            r#"{"error": "x", "error_description": "s4ved-new", "access_token": "s4ved-new"}"#,
+        ),
+    ] {
+        let home = Home::new();
+        home.save(SAVED);
+        let server = Server::json(400, answer);
+        let done = run(home.command(&[command, "--oauth-url", &server.origin]));
+        assert!(done.stderr.contains("[…]"), "{done:#?}");
+        done.hides(&["s4ved"]);
+    }
+}
+
+#[test]
+fn a_device_code_in_what_is_shown_makes_the_answer_useless() {
+    let shown = "0123456789abcdef";
+    for (page, user_code) in [
+        ("https://ya.ru/device?x=0123456789abcdef", "fakecod1"),
+        ("https://ya.ru/device", shown),
+    ] {
+        let home = Home::new();
+        let answer = json!({
+            "device_code": shown, "user_code": user_code, "verification_url": page,
+            "interval": 5, "expires_in": 300,
+        });
+        let server = Server::start(move |_| json_answer(200, &answer.to_string()));
+        let arguments = ["login", "--device", "--client-id", "app", "--oauth-url"];
+        let mut command = home.command(&arguments);
+        command.arg(&server.origin);
+        run(command).fails(6, "everybody would see").hides(&[shown]);
+    }
 }

@@ -86,7 +86,10 @@ fn a_certificate_that_is_not_good_here_is_refused_in_plain_words() {
         params.not_after = date_time_ymd(to, 1, 1);
         params
     };
+    let mut authority = named(&["localhost"]);
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     for (config, says) in [
+        (ours.server(authority), "is a certificate authority's own"),
         (ours.server(dated(2001, 2002)), "has expired"),
         (ours.server(dated(2900, 2901)), "is not valid yet"),
         (
