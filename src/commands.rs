@@ -47,7 +47,10 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             return match output::result(&text) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
+                Err(error) => {
+                    output::error(&error);
+                    ExitCode::from(error.exit_code())
+                }
             };
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

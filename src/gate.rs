@@ -102,6 +102,7 @@ impl Gate {
             told_of_tls: AtomicBool::new(false),
         });
         for listener in listeners {
+            platform::lengthen_queue(&listener);
             let door = Arc::clone(&door);
             thread::Builder::new()
                 .stack_size(STACK)

@@ -44,13 +44,13 @@ pub fn is_lookup(error: &io::Error) -> bool {
 #[cfg(unix)]
 mod unix {
     use std::io;
-    use std::net::TcpStream;
+    use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Command, ExitStatus};
 
     use nix::libc;
-    use nix::sys::socket::{MsgFlags, recv};
+    use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
 
     /// The error of an address family that the machine doesn't have.
     pub const NO_ADDRESS_FAMILY: i32 = libc::EAFNOSUPPORT;
@@ -68,6 +68,12 @@ mod unix {
     pub fn has_unread(stream: &TcpStream) -> bool {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
+    }
+
+    /// Lets more clients wait to be let in than the 128 of the standard library:
+    /// whoever finds no room tries again after a second.
+    pub fn lengthen_queue(listener: &TcpListener) {
+        let _ = listen(listener, Backlog::MAXCONN);
     }
 
     /// Keeps the terminal's signals from a program that outlives us.
@@ -89,7 +95,7 @@ mod unix {
 #[cfg(not(unix))]
 mod elsewhere {
     use std::io;
-    use std::net::TcpStream;
+    use std::net::{TcpListener, TcpStream};
     use std::process::{Command, ExitStatus};
 
     /// WSAEAFNOSUPPORT
@@ -108,6 +114,8 @@ mod elsewhere {
     pub fn has_unread(_stream: &TcpStream) -> bool {
         false
     }
+
+    pub fn lengthen_queue(_listener: &TcpListener) {}
 
     pub fn detach(_command: &mut Command) {}
 

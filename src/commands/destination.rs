@@ -26,10 +26,11 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Standard output, or the file given by `--output`.
+    /// Standard output, which `-` stands for too, or the file of `--output`.
     pub fn print(output: Option<&Path>, format: Option<Format>) -> Result<Destination, Error> {
         let format = format.unwrap_or_default();
-        let Some(path) = output else {
+        // As curl has it.
+        let Some(path) = output.filter(|path| *path != Path::new("-")) else {
             return Ok(Destination::Printed(format));
         };
         if is_stream(path) {

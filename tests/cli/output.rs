@@ -278,3 +278,22 @@ fn two_logins_at_once_on_one_profile_both_end_well() {
     let expected = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
     assert_eq!(home.files(), expected);
 }
+
+#[test]
+fn a_hyphen_for_the_output_is_standard_output() {
+    let home = Home::new();
+    home.save(r#"{"access_token": "g00d"}"#);
+    let done = run(home.command(&["token", "-o", "-"]));
+    assert_eq!((done.code, &*done.stdout), (Some(0), "g00d\n"), "{done:#?}");
+    assert!(!home.path().join("-").exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_help_that_cannot_be_written_is_an_error() {
+    let home = Home::new();
+    for arguments in [&["--help"][..], &["token", "--help"], &["--version"]] {
+        let done = run(home.after("exec >/dev/full", arguments));
+        done.fails(8, "standard output");
+    }
+}
