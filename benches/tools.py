@@ -13,7 +13,7 @@ from measure import NotMeasured
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ORTIE = "2.3.0"
-RUSTC = ["rustc", "--edition=2024", "-Copt-level=s", "-Clto", "-Ccodegen-units=1", "-Cstrip=symbols"]
+RUSTC = ["rustc", "--edition=2024", "-Copt-level=z", "-Clto", "-Ccodegen-units=1", "-Cstrip=symbols"]
 
 
 def say(text):
