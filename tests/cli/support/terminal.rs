@@ -105,9 +105,10 @@ impl Terminal {
         }
     }
 
-    /// What is left to see once the lines have been redrawn.
+    /// What is left to see once the program has ended and the lines have been
+    /// redrawn.
     pub fn screen(&mut self) -> String {
-        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
         let lines = self.seen.split("\r\n");
