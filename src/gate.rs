@@ -84,9 +84,9 @@ impl Gate {
     /// When the private way to tiny_http or a thread can't be made, or the
     /// descriptors that are left would not be enough for a login.
     pub fn open(listeners: Vec<TcpListener>, policy: Policy) -> io::Result<Gate> {
-        let too_few = || io::Error::other("too few open files are allowed (`ulimit -n`)");
         if room(&listeners, backend::DESCRIPTORS) < MIN_CONNECTIONS {
-            return Err(too_few());
+            let why = "too few open files are allowed (`ulimit -n`)";
+            return Err(io::Error::other(why));
         }
         let (server, backend) = Backend::open()?;
         let door = Arc::new(Door {

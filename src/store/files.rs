@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 
@@ -202,26 +203,23 @@ fn is_trusted(user: u32) -> bool {
 /// Refuses a directory in which anybody can replace our files, and warns of one
 /// in which a group can.
 pub fn check_directory(dir: &Path) -> Result<(), Error> {
-    refuse_open_directory(dir)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        use std::sync::atomic::{AtomicBool, Ordering};
-
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        let mode = fs::metadata(dir).map_or(0, |found| found.mode());
-        if mode & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
-            crate::output::warn(&format!(
-                "a group can replace the files in {}: `chmod g-w` if it need not",
-                dir.display()
-            ));
-        }
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if closed_mode(dir)? & 0o1020 == 0o020 && !TOLD.swap(true, Ordering::Relaxed) {
+        crate::output::warn(&format!(
+            "a group can replace the files in {}: `chmod g-w` if it need not",
+            dir.display()
+        ));
     }
     Ok(())
 }
 
 /// Refuses a directory in which anybody can replace our files.
 pub fn refuse_open_directory(dir: &Path) -> Result<(), Error> {
+    closed_mode(dir).map(drop)
+}
+
+/// The mode of a directory, unless anybody can replace our files in it.
+fn closed_mode(dir: &Path) -> Result<u32, Error> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
@@ -241,7 +239,11 @@ pub fn refuse_open_directory(dir: &Path) -> Result<(), Error> {
                 dir.display()
             )));
         }
+        Ok(mode)
     }
-    let _ = dir;
-    Ok(())
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        Ok(0)
+    }
 }

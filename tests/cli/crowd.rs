@@ -3,25 +3,16 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use crate::listener::{ANSWER, Waiting, expect};
 use crate::support::browser::{callback, get, request};
-use crate::support::server::{Server, json};
+use crate::support::server::Server;
 use crate::support::{Home, PATIENCE, run};
 
 #[test]
 fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
-    let (asked, was_asked) = channel();
-    let (release, released) = channel::<()>();
-    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
-    let server = Server::start(move |_| {
-        asked.lock().unwrap().send(()).unwrap();
-        let _ = released.lock().unwrap().recv();
-        json(200, ANSWER)
-    });
+    let (server, was_asked, release) = Server::held(ANSWER);
     let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
     let call = callback(&login.url, &[("code", "c0de1234")]);
     let head = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", login.target());

@@ -2,7 +2,7 @@
 
 use crate::support::{Home, run};
 
-const COMMANDS: [&str; 9] = [
+pub const COMMANDS: [&str; 9] = [
     "login",
     "token",
     "refresh",

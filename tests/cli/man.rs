@@ -4,21 +4,13 @@
 use std::fs;
 use std::process::Command;
 
+use crate::help::COMMANDS;
 use crate::support::{Home, run};
 
 /// The pages, by the command that they are of; first the tool's own.
-const PAGES: [&str; 10] = [
-    "",
-    "login",
-    "token",
-    "refresh",
-    "revoke",
-    "status",
-    "exec",
-    "sandbox",
-    "completions",
-    "man",
-];
+fn pages() -> impl Iterator<Item = &'static str> {
+    [""].into_iter().chain(COMMANDS)
+}
 
 fn printed(home: &Home, arguments: &[&str]) -> String {
     let done = run(home.command(arguments));
@@ -48,8 +40,8 @@ fn every_command_has_a_page_with_all_that_its_help_says_of_it() {
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|name| *name != "help")
         .collect();
-    assert_eq!(names, PAGES[1..]);
-    for name in PAGES {
+    assert_eq!(names, COMMANDS);
+    for name in pages() {
         let page = page(&home, name);
         let help = printed(&home, &[name, "--help"][usize::from(name.is_empty())..]);
         for title in [
@@ -82,7 +74,7 @@ fn every_command_has_a_page_with_all_that_its_help_says_of_it() {
 fn groff_and_mandoc_find_nothing_to_say_and_80_columns_are_enough() {
     let home = Home::new();
     let path = home.path().join("page.1");
-    for name in PAGES {
+    for name in pages() {
         fs::write(&path, page(&home, name)).unwrap();
         for program in [
             "mandoc -T lint",

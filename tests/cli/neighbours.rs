@@ -5,8 +5,6 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
 
 use crate::accounts::{as_nobody, give};
 use crate::faults::refused;
@@ -60,14 +58,7 @@ fn shared(home: &Home) -> std::path::PathBuf {
 #[test]
 #[ignore = "needs another user account"]
 fn another_user_sees_no_secret_of_a_login_and_reads_nothing_that_it_keeps() {
-    let (asked, was_asked) = channel();
-    let (release, released) = channel::<()>();
-    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
-    let server = Server::start(move |_| {
-        asked.lock().unwrap().send(()).unwrap();
-        let _ = released.lock().unwrap().recv();
-        json(200, ANSWER)
-    });
+    let (server, was_asked, release) = Server::held(ANSWER);
     let home = Home::new();
     shared(&home);
     let arguments = login(&server, &["--token-file", "shared/token"]);

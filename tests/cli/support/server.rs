@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -97,6 +98,19 @@ impl Server {
     /// Answers with this status and JSON.
     pub fn json(status: u16, body: &'static str) -> Server {
         Server::start(move |_| json(status, body))
+    }
+
+    /// Answers so once it is let go, and tells each time that it is asked.
+    pub fn held(body: &'static str) -> (Server, Receiver<()>, Sender<()>) {
+        let (asked, was_asked) = channel();
+        let (release, released) = channel::<()>();
+        let (asked, released) = (Mutex::new(asked), Mutex::new(released));
+        let server = Server::start(move |_| {
+            asked.lock().unwrap().send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            json(200, body)
+        });
+        (server, was_asked, release)
     }
 
     /// Allows a test in which the server is never asked.
