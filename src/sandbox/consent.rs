@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::http::{Answer, Body, Call, Parameters, notice};
 use super::reply::{self, bad_request};
 use super::state::{Goal, Pending, State};
-use crate::page::{Mood, Page, escape};
+use crate::page::{Language, Mood, Page, escape};
 
 /// Asks the user. `parameters` are the request's own, to be shown.
 pub fn page(
@@ -86,12 +86,8 @@ pub fn page(
         body: format!(
             "<dl>{details}</dl>\n<form method=\"post\" action=\"/authorize\">\n{optional}\
              <input type=\"hidden\" name=\"request\" value=\"{handle}\">\n\
-             <button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
-             <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
-             <p class=\"soft\">{}</p>",
-            language.pick("Allow", "Разрешить"),
-            language.pick("Deny", "Отказать"),
-            notice(language),
+             {}",
+            buttons(language),
         ),
     };
     // Browsers hold the redirect behind a form to `form-action` as well, and
@@ -100,6 +96,18 @@ pub fn page(
         status: 200,
         body: Body::Page(Box::new(page), "*"),
     }
+}
+
+/// The end of a form that asks, and of its page.
+pub fn buttons(language: Language) -> String {
+    format!(
+        "<button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
+         <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
+         <p class=\"soft\">{}</p>",
+        language.pick("Allow", "Разрешить"),
+        language.pick("Deny", "Отказать"),
+        notice(language),
+    )
 }
 
 /// `POST /authorize`: what the user pressed.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::consent;
 use super::credentials::{self, Refusal};
-use super::http::{Answer, Body, Call, notice};
+use super::http::{Answer, Body, Call};
 use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
 use crate::page::{Mood, Page};
 
@@ -42,16 +42,12 @@ pub fn page(call: &Call) -> Answer {
              <label for=\"code\">{}</label>\n\
              <input id=\"code\" name=\"code\" autocomplete=\"off\" autocapitalize=\"none\" \
              spellcheck=\"false\" required autofocus>\n\
-             <button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
-             <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
-             <p class=\"soft\">{}</p>",
+             {}",
             language.pick(
                 "The code that the program shows",
                 "Код, который показала программа"
             ),
-            language.pick("Allow", "Разрешить"),
-            language.pick("Deny", "Отказать"),
-            notice(language),
+            consent::buttons(language),
         ),
     };
     Answer {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
 
 use crate::lies::several_at_once;
 use crate::support::authority::{Authority, named};
 use crate::support::server::{Server, json as json_answer};
-use crate::support::{Finished, Home, now, run};
+use crate::support::{Finished, Home, run};
+use crate::tls::expired;
 
 /// Nothing that resolves: only a proxy can lead there.
 const HOST: &str = "oauth.test";
@@ -90,15 +90,8 @@ impl Proxy {
 
 /// A command with an expired token of the server behind the proxy.
 fn command(home: &Home, proxy: &str, arguments: &[&str]) -> Command {
-    let origin = format!("https://{HOST}");
-    let token = json!({
-        "access_token": "0ldt0ken", "refresh_token": "r3fr3sh", "expires_at": now() - 10,
-        "client_id": "app", "oauth_url": origin,
-    });
-    home.save(&token.to_string());
-    let mut command = home.command(arguments);
+    let mut command = expired(home, &format!("https://{HOST}"), arguments);
     command
-        .env("YANDEX_OAUTH_URL", origin)
         .env("YANDEX_CLIENT_SECRET", "s3cret")
         .env("HTTPS_PROXY", proxy);
     command

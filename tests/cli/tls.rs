@@ -22,16 +22,22 @@ const ANSWER: &str = r#"{"access_token": "n3w", "refresh_token": "r3newed", "exp
     "device_code": "d3vice", "user_code": "fakecod1", "interval": 1,
     "verification_url": "https://ya.ru/device", "id": "1"}"#;
 
-/// A command with an expired token of this server, that trusts this file.
-fn command(home: &Home, origin: &str, trusts: &Path, arguments: &[&str]) -> Command {
+/// A command with an expired token of this server.
+pub fn expired(home: &Home, origin: &str, arguments: &[&str]) -> Command {
     let token = json!({
         "access_token": "0ldt0ken", "refresh_token": "r3fr3sh", "expires_at": now() - 10,
         "client_id": "app", "oauth_url": origin,
     });
     home.save(&token.to_string());
     let mut command = home.command(arguments);
+    command.env("YANDEX_OAUTH_URL", origin);
     command
-        .env("YANDEX_OAUTH_URL", origin)
+}
+
+/// The same, that trusts this file.
+fn command(home: &Home, origin: &str, trusts: &Path, arguments: &[&str]) -> Command {
+    let mut command = expired(home, origin, arguments);
+    command
         .env("YANDEX_CLIENT_SECRET", "pa55w0rd")
         .env("SSL_CERT_FILE", trusts);
     command
