@@ -1,19 +1,18 @@
 //! `yandex-token`: gets, keeps and hands out Yandex OAuth tokens.
 //!
 //! Data goes one way: `cli` says what is wanted, a command in `commands` gets a
-//! token through one of the `flows`, which speak the protocol through `oauth`;
+//! token through one of the `login`, which speak the protocol through `oauth`;
 //! the command alone puts it into the `store` or prints it through `output`.
-//! The listener and the `sandbox` both stand behind the `gate`. A file uses
+//! The listener and the `sandbox` both stand behind `http`. A file uses
 //! what stands below it, never above or beside it.
 
 mod cli;
 mod commands;
 mod error;
-mod flows;
-mod gate;
+mod http;
+mod login;
 mod oauth;
 mod output;
-mod page;
 mod platform;
 mod private_dir;
 #[cfg(any(test, fuzzing))]
@@ -22,7 +21,6 @@ mod random;
 mod sandbox;
 mod signals;
 mod store;
-mod tls;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

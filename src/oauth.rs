@@ -19,7 +19,7 @@ mod transport;
 
 use url::Url;
 
-use crate::gate::is_loopback_name;
+use crate::http::is_loopback_name;
 
 /// An authorization server: an origin, `https` or `http` on loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]

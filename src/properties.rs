@@ -14,10 +14,10 @@ use url::{Host, Url};
 
 use crate::cli::values;
 use crate::error::Kind;
-use crate::flows::paste;
-use crate::flows::redirect_uri::RedirectUri;
-use crate::gate::is_loopback_name;
-use crate::gate::request::{end_of_head, parse as parse_head};
+use crate::http::is_loopback_name;
+use crate::http::request::{end_of_head, parse as parse_head};
+use crate::login::paste;
+use crate::login::redirect_uri::RedirectUri;
 use crate::oauth::Server;
 use crate::oauth::authorization::{Response, parse_response};
 use crate::oauth::pkce::State;

@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::gate::{Gate, Policy};
+use crate::http::{Gate, Policy};
 use crate::random;
 use application::Application;
 pub use application::can_be_registered;

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::values::{device_id, device_name, duration, scope};
 use super::{Application, Location, Output};
-use crate::flows::redirect_uri::RedirectUri;
+use crate::login::redirect_uri::RedirectUri;
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use super::saved::Saved;
 use super::{exit_code, location, not_started};
 use crate::cli;
 use crate::error::Error;
-use crate::flows::browser::SECRET_VARIABLES;
+use crate::login::browser::SECRET_VARIABLES;
 use crate::platform;
 
 pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {

@@ -13,12 +13,13 @@ use super::destination::Destination;
 use super::location;
 use crate::cli;
 use crate::error::{Error, Kind};
-use crate::flows::listener::Listener;
-use crate::flows::loopback::Login;
-use crate::flows::page::Outcome;
-use crate::flows::redirect_uri::RedirectUri;
-use crate::flows::start_link::StartLink;
-use crate::flows::{browser, device, paste};
+use crate::http::tls;
+use crate::login::listener::Listener;
+use crate::login::loopback::Login;
+use crate::login::page::Outcome;
+use crate::login::redirect_uri::RedirectUri;
+use crate::login::start_link::StartLink;
+use crate::login::{browser, device, paste};
 use crate::oauth::authorization::{AuthorizationRequest, Response, Wishes};
 use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
@@ -27,7 +28,6 @@ use crate::platform;
 use crate::sandbox::Sandbox;
 use crate::store::token::StoredToken;
 use crate::store::{self, Location};
-use crate::tls;
 use way::Way;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {

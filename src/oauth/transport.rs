@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{handshake, proxy, response};
 use crate::error::{Error, Kind};
-use crate::gate::is_loopback_name;
+use crate::http::is_loopback_name;
 use crate::output;
 use crate::platform;
 

@@ -9,7 +9,7 @@ use super::fault::ON_DEMAND;
 use super::http::{Answer, Call, Parameters};
 use super::reply::{bad_request, refuse};
 use super::state::{Challenge, Goal, Method, Pending, Reply, State};
-use crate::page::escape;
+use crate::http::page::escape;
 
 const MAX_STATE: usize = 1024;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::http::{Answer, Body, Call, Parameters, notice};
 use super::reply::{self, bad_request};
 use super::state::{Goal, Pending, State};
-use crate::page::{Language, Mood, Page, escape};
+use crate::http::page::{Language, Mood, Page, escape};
 
 /// Asks the user. `parameters` are the request's own, to be shown.
 pub fn page(

@@ -9,7 +9,7 @@ use super::consent;
 use super::credentials::{self, Refusal};
 use super::http::{Answer, Body, Call};
 use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
-use crate::page::{Mood, Page};
+use crate::http::page::{Mood, Page};
 
 const INTERVAL: u64 = 5;
 

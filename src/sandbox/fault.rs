@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::http::{Answer, Body, Call, Spoilt};
-use crate::gate::Tear;
+use crate::http::Tear;
 
 pub const ON_DEMAND: &str = "A fault on demand";
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tiny_http::{Request, Response};
 use url::form_urlencoded;
 
-use crate::gate::{DELAY, Tear};
-use crate::page::{self, Language, Mood, Page, headers};
+use crate::http::page::{self, Language, Mood, Page, headers};
+use crate::http::{DELAY, Tear};
 
 /// What an endpoint is asked.
 pub struct Call {

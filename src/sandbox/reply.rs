@@ -9,7 +9,7 @@ use super::application::Granted;
 use super::http::{Answer, Call};
 use super::state::{Code, Reply, State};
 use super::tokens::Issued;
-use crate::page::escape;
+use crate::http::page::escape;
 use crate::random;
 
 /// Sends the user back with a code, or with a token in the fragment.

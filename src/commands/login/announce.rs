@@ -4,8 +4,8 @@ use std::env;
 
 use url::Url;
 
-use crate::flows::paste;
-use crate::flows::redirect_uri::RedirectUri;
+use crate::login::paste;
+use crate::login::redirect_uri::RedirectUri;
 use crate::output;
 
 pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {

@@ -4,7 +4,7 @@
 use crate::cli;
 use crate::commands::variable;
 use crate::error::Error;
-use crate::flows::redirect_uri::RedirectUri;
+use crate::login::redirect_uri::RedirectUri;
 
 /// Whether the token is kept instead of printed.
 ///

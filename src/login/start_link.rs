@@ -1,0 +1,77 @@
+//! Who may start and end a login whose listener the whole world can reach.
+//!
+//! The terminal shows a start link on the public address. Whoever opens it
+//! gets a cookie and is sent to the authorization server; only a browser with
+//! that cookie is listened to when it comes back. The link works until the
+//! login is over, so that a preview of it in a messenger spoils nothing.
+
+use subtle::ConstantTimeEq;
+use tiny_http::{Request, Response};
+use url::{Url, form_urlencoded};
+
+use super::redirect_uri::RedirectUri;
+use crate::http::page::{header, headers};
+use crate::random;
+
+/// With this prefix a browser takes the cookie over HTTPS alone, and from no
+/// other host of the same site.
+const COOKIE: &str = "__Host-yandex-token";
+
+pub struct StartLink {
+    secret: String,
+    cookie: String,
+    authorize_url: String,
+}
+
+impl StartLink {
+    pub fn new(authorize_url: &Url) -> StartLink {
+        StartLink {
+            secret: random::base64url(),
+            cookie: random::base64url(),
+            authorize_url: authorize_url.to_string(),
+        }
+    }
+
+    /// The link to open: the Redirect URI and `start`.
+    pub fn url(&self, redirect_uri: &RedirectUri) -> Url {
+        redirect_uri.with_parameter("start", &self.secret)
+    }
+
+    /// Whether this query opens the link.
+    pub fn is_opened_by(&self, query: &str) -> bool {
+        let mut given =
+            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "start");
+        let first = given.next();
+        first.is_some_and(|(_, secret)| same(&secret, &self.secret)) && given.next().is_none()
+    }
+
+    /// Gives the browser the cookie, and sends it to log in.
+    pub fn send_off(&self, request: Request) {
+        let cookie = format!(
+            "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
+            self.cookie
+        );
+        let response = headers(
+            Response::empty(303),
+            &[
+                ("Location", &self.authorize_url),
+                ("Set-Cookie", &cookie),
+                ("Content-Security-Policy", "default-src 'none'"),
+            ],
+        );
+        let _ = request.respond(response);
+    }
+
+    /// Whether the request comes from a browser that opened the link.
+    pub fn knows(&self, request: &Request) -> bool {
+        let cookies = header(request, "Cookie").unwrap_or_default();
+        cookies.split(';').any(|cookie| {
+            let pair = cookie.trim().split_once('=');
+            pair.is_some_and(|(name, value)| name == COOKIE && same(value, &self.cookie))
+        })
+    }
+}
+
+fn same(given: &str, ours: &str) -> bool {
+    given.as_bytes().ct_eq(ours.as_bytes()).into()
+}

@@ -1,0 +1,199 @@
+//! Interrupted, terminated, hung up: it dies by the signal and puts away what
+//! it had laid out.
+
+use std::process::Command;
+use std::sync::mpsc::channel;
+
+use crate::cli::output::{ANSWER, complete, login};
+use crate::support::browser::{callback, get};
+use crate::support::server::{Answer, Server};
+use crate::support::{Home, PATIENCE, Running};
+
+const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
+const DESTINATIONS: [&[&str]; 4] = [
+    &[],
+    &["-o", "out"],
+    &["--save"],
+    &["--token-file", "my.json"],
+];
+
+/// Sends signals, one after the other, to a running program.
+pub fn send(running: &Running, names: &[&str]) {
+    let id = running.child.id();
+    let script: Vec<_> = names
+        .iter()
+        .map(|name| format!("kill -s {name} {id}"))
+        .collect();
+    let sent = Command::new("/bin/sh")
+        .args(["-c", &script.join(" && ")])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Checks that it died by this signal, with nothing printed or left behind.
+#[track_caller]
+fn died(home: &Home, running: Running, signal: i32) {
+    let done = running.finish();
+    assert_eq!((done.code, done.signal), (None, Some(signal)), "{done:#?}");
+    assert_eq!(done.stdout, "");
+    assert!(!done.stderr.contains("an unexpected fault"), "{done:#?}");
+    let mut left = home.files();
+    left.retain(|name| name != "data/yandex-token/device-id");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_signal_ends_a_login_that_waits_for_the_browser() {
+    for options in DESTINATIONS {
+        for (name, number) in SIGNALS {
+            let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+            let mut running = Running::start(&mut home.command(&login(&server, options)));
+            running.url();
+            send(&running, &[name]);
+            died(&home, running, number);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_a_login_whose_exchange_hangs() {
+    for options in DESTINATIONS {
+        for (name, number) in SIGNALS {
+            let home = Home::new();
+            let (sender, asked) = channel();
+            let server = Server::start(move |_| {
+                sender.send(()).unwrap();
+                Answer::Silence
+            });
+            let mut running = Running::start(&mut home.command(&login(&server, options)));
+            let url = running.url();
+            let browser = std::thread::spawn(move || get(&callback(&url, &[("code", "1234567")])));
+            asked.recv_timeout(PATIENCE).unwrap();
+            send(&running, &[name]);
+            died(&home, running, number);
+            assert_eq!(
+                browser.join().unwrap().status,
+                0,
+                "the browser has no answer"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_signal_leaves_the_old_file_as_it_was() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+    std::fs::write(home.path().join("old"), "old").unwrap();
+    let mut running = Running::start(&mut home.command(&login(&server, &["-o", "old"])));
+    running.url();
+    assert_eq!(home.files(), [".old.tmp", "old"], "while it waits");
+    send(&running, &["TERM"]);
+    assert_eq!(running.finish().signal, Some(15));
+    assert_eq!(home.files(), ["old"]);
+    let old = std::fs::read_to_string(home.path().join("old")).unwrap();
+    assert_eq!(old, "old");
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    for options in DESTINATIONS {
+        // Of two that are there together the one with the lower number is
+        // taken first, so what it dies by tells whether that one counted.
+        for (ignored, deadly, number) in [("INT", "TERM", 15), ("HUP", "INT", 2)] {
+            let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+            let before = format!("trap '' {ignored}");
+            let mut command = home.after(&before, &login(&server, options));
+            let mut running = Running::start(&mut command);
+            running.url();
+            send(&running, &[ignored, deadly]);
+            died(&home, running, number);
+        }
+    }
+}
+
+#[test]
+fn a_login_goes_on_after_an_ignored_signal() {
+    for options in DESTINATIONS {
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        let mut command = home.after("trap '' INT HUP", &login(&server, options));
+        let mut running = Running::start(&mut command);
+        let url = running.url();
+        send(&running, &["INT", "HUP", "INT"]);
+        crate::support::browser::answer(&url, &[("code", "1234567")]);
+        let done = running.finish();
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        assert!(!home.files().iter().any(|name| name.ends_with(".tmp")));
+    }
+}
+
+/// Sends a signal that is ignored, and waits until the program has taken it.
+#[cfg(target_os = "linux")]
+fn taken(running: &Running, name: &str) {
+    send(running, &[name]);
+    let status = format!("/proc/{}/status", running.child.id());
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap();
+        if text.contains("ShdPnd:\t0000000000000000\n") {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{text}");
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ignored_signal_does_not_give_up_the_room_that_is_reserved() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+    let mut command = home.after("trap '' INT", &login(&server, &["-o", "out"]));
+    let mut running = Running::start(&mut command);
+    running.url();
+    // Once the second is taken, all is done that the first led to.
+    taken(&running, "INT");
+    taken(&running, "INT");
+    assert_eq!(home.files(), [".out.tmp"]);
+}
+
+#[test]
+fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
+    let script = home.path().join("browser");
+    // A process that inherited the blocked signal would live on, and be fine.
+    let text = "#!/bin/sh\nkill -s TERM $$\nexit 0\n";
+    std::fs::write(&script, text).unwrap();
+    make_executable(&script);
+    let arguments = crate::cli::output::with_browser(&server, &["--save", "--timeout", "30s"]);
+    let mut command = home.command(&arguments);
+    let mut running = Running::start(command.env("BROWSER", &script));
+    running.line("no browser could be opened");
+    send(&running, &["INT"]);
+    assert_eq!(running.finish().signal, Some(2));
+}
+
+#[test]
+fn what_a_kill_left_is_used_again_and_does_not_pile_up() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    let arguments = login(&server, &["--save"]);
+    let left = [
+        "data/yandex-token/.default.json.tmp",
+        "data/yandex-token/device-id",
+    ];
+    for _ in 0..3 {
+        let mut running = Running::start(&mut home.command(&arguments));
+        running.url();
+        send(&running, &["KILL"]);
+        assert_eq!(running.finish().signal, Some(9));
+        assert_eq!(home.files(), left);
+        let size = std::fs::metadata(home.path().join(left[0])).unwrap().len();
+        assert_eq!(size, 64 << 10);
+    }
+    assert_eq!(complete(home.command(&arguments)).code, Some(0));
+    let kept = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
+    assert_eq!(home.files(), kept);
+}
+
+pub fn make_executable(script: &std::path::Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(script, mode).unwrap();
+}

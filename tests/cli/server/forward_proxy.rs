@@ -1,0 +1,241 @@
+//! The way to the server through a proxy of the user's: what it may answer to
+//! CONNECT, and that its password is nobody's but its own.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::server::lies::several_at_once;
+use crate::server::tls::expired;
+use crate::support::authority::{Authority, named};
+use crate::support::server::{Server, json as json_answer};
+use crate::support::{Finished, Home, run};
+
+/// Nothing that resolves: only a proxy can lead there.
+const HOST: &str = "oauth.test";
+const USER: &str = "us3r";
+const PASSWORD: &str = "pa55w0rd";
+const ANSWER: &str = r#"{"access_token": "n3w", "expires_in": 3600, "id": "1"}"#;
+
+/// What a proxy does once it has read a whole head.
+type Answer = dyn Fn(&str, TcpStream) + Send + Sync;
+
+struct Proxy {
+    port: u16,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn start(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&heads);
+        let answer: Arc<Answer> = Arc::new(answer);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, seen, answer) =
+                    (stream.unwrap(), Arc::clone(&seen), Arc::clone(&answer));
+                std::thread::spawn(move || {
+                    let mut head = Vec::new();
+                    let mut byte = [0];
+                    while !head.ends_with(b"\r\n\r\n") {
+                        match stream.read(&mut byte) {
+                            Ok(1) => head.push(byte[0]),
+                            _ => return,
+                        }
+                    }
+                    let head = String::from_utf8(head).unwrap();
+                    seen.lock().unwrap().push(head.clone());
+                    answer(&head, stream);
+                });
+            }
+        });
+        Proxy { port, heads }
+    }
+
+    /// A proxy that answers this, and hangs up.
+    fn sends(answer: impl Into<Vec<u8>>) -> Proxy {
+        let answer = answer.into();
+        Proxy::start(move |_, mut stream| drop(stream.write_all(&answer)))
+    }
+
+    /// A proxy that does its work.
+    fn to(server: &Server) -> Proxy {
+        let port: u16 = server.origin.rsplit(':').next().unwrap().parse().unwrap();
+        Proxy::start(move |_, mut client| {
+            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            client
+                .write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
+                .unwrap();
+            let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let _ = std::io::copy(&mut client, &mut server);
+        })
+    }
+
+    fn url(&self) -> String {
+        format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+}
+
+/// A command with an expired token of the server behind the proxy.
+fn command(home: &Home, proxy: &str, arguments: &[&str]) -> Command {
+    let mut command = expired(home, &format!("https://{HOST}"), arguments);
+    command
+        .env("YANDEX_CLIENT_SECRET", "s3cret")
+        .env("HTTPS_PROXY", proxy);
+    command
+}
+
+fn basic() -> String {
+    STANDARD.encode(format!("{USER}:{PASSWORD}"))
+}
+
+#[track_caller]
+fn hides(done: &Finished) {
+    done.hides(&[USER, PASSWORD, &basic(), "0ldt0ken", "r3fr3sh", "s3cret"]);
+}
+
+const COMMANDS: [&[&str]; 4] = [
+    &["token", "-v"],
+    &["revoke"],
+    &["status", "--online", "-v"],
+    &["login", "--device", "--client-id=app", "--no-browser", "-v"],
+];
+
+#[track_caller]
+fn refused(proxy: &Proxy, says: &str) {
+    for arguments in COMMANDS {
+        refuses(proxy, arguments, says);
+    }
+    let begin = format!("CONNECT {HOST}:443 HTTP/1.1\r\n");
+    for head in proxy.heads() {
+        assert!(head.starts_with(&begin), "{head}");
+    }
+}
+
+#[track_caller]
+fn refuses(proxy: &Proxy, arguments: &[&str], says: &str) {
+    let home = Home::new();
+    let command = command(&home, &proxy.url(), arguments);
+    let before = home.saved();
+    let done = run(command);
+    hides(&done);
+    assert_eq!(home.saved(), before);
+    assert_eq!(done.code, Some(6), "{done:#?}");
+    if arguments[0] != "status" {
+        done.fails(6, "proxy");
+    }
+    let text = done.stdout.clone() + &done.stderr;
+    assert!(text.contains(says), "{says:?}: {done:#?}");
+    let raw = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(raw), "{done:#?}");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_with_its_status() {
+    let quote = |status: &str| {
+        Proxy::start({
+            let status = status.to_owned();
+            move |head, mut stream| {
+                let head = head.replace("\r\n", "  ");
+                let answer = format!(
+                    "HTTP/1.1 {status} {head}\u{1b}[2J\r\nProxy-Authenticate: Basic realm=\"{head}\"\r\n\r\n{head}"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        })
+    };
+    for status in ["403", "407", "502"] {
+        let plain = format!("HTTP/1.1 {status} No\r\nContent-Length: 3\r\n\r\nno\n");
+        refused(&Proxy::sends(plain), status);
+        refused(&quote(status), "answered");
+    }
+    for status in ["200 OK", "204 No", "301 Moved", "100 Continue", "101 x"] {
+        refused(&quote(status), "");
+    }
+}
+
+#[test]
+fn a_proxy_that_answers_nonsense_is_not_the_server() {
+    for answer in [
+        &b""[..],
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 OK\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"\x00\xff\x1b[2J\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{\"access_token\": \"x\"}",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ] {
+        refused(&Proxy::sends(answer), "");
+    }
+    let endless = Proxy::start(|_, mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    refused(&endless, "");
+    let lines = Proxy::sends(format!(
+        "HTTP/1.1 200 OK\r\n{}\r\n",
+        "x: y\r\n".repeat(1000)
+    ));
+    refused(&lines, "");
+    let nobody = Proxy {
+        port: 1,
+        heads: Arc::default(),
+    };
+    refused(&nobody, "");
+}
+
+/// Waits for 30 s.
+#[test]
+fn a_proxy_that_drips_or_says_nothing_is_given_up_after_30_seconds() {
+    let drip = Proxy::start(|_, mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
+        while stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let silent = Proxy::start(|_, mut stream| drop(stream.read(&mut [0])));
+    let both = [(&drip, "30 s"), (&silent, "no ")];
+    let all: Vec<_> = both
+        .into_iter()
+        .flat_map(|proxy| COMMANDS.map(|it| (proxy, it)))
+        .collect();
+    several_at_once(all.len(), all, |((proxy, says), arguments)| {
+        refuses(proxy, arguments, says);
+    });
+}
+
+#[test]
+fn a_proxy_is_given_its_password_and_leads_to_the_server() {
+    let home = Home::new();
+    let ours = Authority::new("ours");
+    let trusts = ours.file(&home);
+    let server = Server::over_tls(ours.server(named(&[HOST])), |_| json_answer(200, ANSWER));
+    let proxy = Proxy::to(&server);
+    for arguments in &COMMANDS[..3] {
+        let mut command = command(&home, &proxy.url(), arguments);
+        command.env("SSL_CERT_FILE", &trusts);
+        let done = run(command);
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        hides(&done);
+    }
+    let heads = proxy.heads();
+    assert_eq!(heads.len(), 3);
+    for head in heads {
+        assert!(
+            head.contains(&format!("\r\nProxy-Authorization: Basic {}\r\n", basic())),
+            "{head}"
+        );
+    }
+}

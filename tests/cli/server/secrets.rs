@@ -1,0 +1,392 @@
+//! The sweep: every command, at `-v`, against servers that give back what they
+//! were sent, in success and in every failure. No secret comes to light: on
+//! standard error, in an argument or the environment of any process, in a page
+//! or in a file that is left behind.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use url::form_urlencoded;
+
+use crate::cli::browser::script;
+use crate::server::lies::several_at_once;
+use crate::support::browser::{callback, get};
+use crate::support::server::{Answer, Request, Server, http, json as json_answer};
+use crate::support::{Finished, Home, Running, now, run};
+
+/// What every secret holds, however it is escaped.
+const MARK: &str = "M4rk";
+const ACCESS: &str = "y0_M4rkAccess";
+const REFRESH: &str = "1:M4rk:Refresh/+=";
+const DEVICE: &str = "M4rkDevice00";
+const CODE: &str = "M4rkCode%2f+=";
+const SECRET: &str = r#"M4rk"Secr\et&%+=ö"#;
+const PROXY: &str = "http://user:M4rkProxy@127.0.0.1:1";
+
+/// Ours, and nobody else's: the token file and the file with the password.
+const OURS: [&str; 2] = ["data/yandex-token/default.json", "password"];
+
+const COMMANDS: [&str; 11] = [
+    "login --client-id=app --redirect-uri=http://127.0.0.1:0/",
+    "login --client-id=app --redirect-uri=http://127.0.0.1:0/ --save",
+    "login --client-id=app --paste",
+    "login --client-id=app --device --timeout=2s",
+    "token",
+    "token --format=json",
+    "refresh --profile=default",
+    "refresh --client-id=app",
+    "revoke",
+    "status --online",
+    "exec -- env",
+];
+
+/// The endpoints, each of which may be the one that answers amiss.
+const PATHS: [&str; 4] = ["/token", "/device/code", "/revoke_token", "/info"];
+
+/// What no secret may be recognized by.
+fn marks() -> Vec<String> {
+    let mut marks = vec![
+        MARK.to_owned(),
+        "%4D%34%72%6B".into(),
+        "%4d%34%72%6b".into(),
+    ];
+    // In base64 it looks different at each of three places.
+    for before in ["", "x", "xx"] {
+        let word = STANDARD.encode(format!("{before}{MARK}"));
+        let whole = word.trim_end_matches('=');
+        let begin = [0, 2, 3][before.len()];
+        marks.push(whole[begin..whole.len() - 1].to_owned());
+    }
+    marks
+}
+
+#[track_caller]
+fn hides(what: &str, text: &str, verifier: Option<&str>) {
+    for mark in marks().iter().map(String::as_str).chain(verifier) {
+        assert!(!text.contains(mark), "{mark} in {what}: {text}");
+    }
+}
+
+/// The arguments of all processes there are.
+fn arguments() -> String {
+    let mut found = String::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path().join("cmdline");
+        let line = fs::read(path).unwrap_or_default();
+        found.push_str(&String::from_utf8_lossy(&line));
+        found.push('\n');
+    }
+    found
+}
+
+/// What a request held, in a guise.
+type Guise = fn(&Request) -> String;
+
+fn held(request: &Request) -> String {
+    let mut held: Vec<_> = form_urlencoded::parse(request.body.as_bytes())
+        .map(|(_, value)| value.into_owned())
+        .collect();
+    held.extend(
+        request
+            .head
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("authorization: ")?.to_owned())),
+    );
+    held.join(" ")
+}
+
+fn every_byte(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+const GUISES: [Guise; 8] = [
+    held,
+    |request| format!("{} {}", request.body, held(request)),
+    |request| every_byte(&held(request)),
+    |request| form_urlencoded::byte_serialize(request.body.as_bytes()).collect(),
+    |request| {
+        serde_json::to_string(&held(request))
+            .unwrap()
+            .trim_matches('"')
+            .to_owned()
+    },
+    |request| STANDARD.encode(&request.body),
+    |request| STANDARD.encode(held(request)),
+    |_| format!("Basic {}", STANDARD.encode(format!("app:{SECRET}"))),
+];
+
+/// An answer that quotes this text.
+type Shape = fn(&str) -> Answer;
+
+const SHAPES: [Shape; 12] = [
+    |text| {
+        json_answer(
+            400,
+            &json!({"error": "e", "error_description": text}).to_string(),
+        )
+    },
+    |text| {
+        json_answer(
+            401,
+            &json!({"error": text, "error_description": text}).to_string(),
+        )
+    },
+    |text| {
+        json_answer(
+            400,
+            &json!({"error": "invalid_grant", "error_uri": text}).to_string(),
+        )
+    },
+    |text| {
+        json_answer(
+            200,
+            &json!({"access_token": format!("{text} "), "id": ""}).to_string(),
+        )
+    },
+    |text| {
+        json_answer(
+            200,
+            &json!({"id": text, "login": text, "user_code": "u"}).to_string(),
+        )
+    },
+    |text| {
+        http(
+            500,
+            "Content-Type: text/html\r\n",
+            format!("<p>{text}</p>").as_bytes(),
+        )
+    },
+    |text| http(502, &format!("X-Echo: {text}\r\n"), text.as_bytes()),
+    |text| http(302, &format!("Location: /?{text}\r\n"), b""),
+    |text| http(200, "", text.as_bytes()),
+    |text| {
+        Answer::Bytes(format!("HTTP/1.1 200 {text}\r\nContent-Length: 9999\r\n\r\n{text}").into())
+    },
+    |text| Answer::Bytes(format!("HTTP/1.1 {text}\r\n{text}\r\n\r\n").into()),
+    |text| {
+        Answer::Bytes(
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}\r\n").into(),
+        )
+    },
+];
+
+/// What an honest server answers.
+fn honest() -> Answer {
+    let answer = json!({
+        "access_token": ACCESS, "refresh_token": REFRESH, "expires_in": 3600, "scope": "a b",
+        "device_code": DEVICE, "user_code": "fakecod1", "interval": 1, "id": "1", "login": "me",
+        "verification_url": "https://ya.ru/device",
+    });
+    json_answer(200, &answer.to_string())
+}
+
+/// The program in a home where everything is a secret that can be one.
+fn command(home: &Home, origin: &str, words: &str, secret_in_file: bool) -> Command {
+    let token = json!({
+        "access_token": ACCESS, "refresh_token": REFRESH, "expires_at": now() - 10,
+        "client_id": "app", "oauth_url": origin,
+    });
+    home.save(&token.to_string());
+    let browser = script(home, "(env; tr '\\0' '\\n' </proc/$PPID/cmdline) >seen");
+    fs::create_dir(home.path().join("run")).unwrap();
+    let (own, program) = words.split_once(" -- ").unwrap_or((words, ""));
+    let mut command = home.command(&own.split(' ').collect::<Vec<_>>());
+    command.arg("-v");
+    if !program.is_empty() {
+        command.arg("--").args(program.split(' '));
+    }
+    command
+        .env("YANDEX_OAUTH_URL", origin)
+        .env("YANDEX_REFRESH_TOKEN", REFRESH)
+        .env("HTTPS_PROXY", PROXY)
+        .env("BROWSER", browser)
+        .env("XDG_RUNTIME_DIR", home.path().join("run"));
+    if secret_in_file {
+        fs::write(home.path().join("password"), SECRET).unwrap();
+        command.env("YANDEX_CLIENT_SECRET_FILE", home.path().join("password"));
+    } else {
+        command.env("YANDEX_CLIENT_SECRET", SECRET);
+    }
+    command
+}
+
+/// Runs a command to its end, as the person in front of it; the text of the
+/// pages that were seen.
+fn complete(mut command: Command, words: &str) -> (Finished, String) {
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    let mut stdin = running.child.stdin.take().unwrap();
+    let mut pages = String::new();
+    if words.contains("--paste") {
+        // It may have ended already.
+        let _ = stdin.write_all(format!("{CODE}\n").as_bytes());
+    } else if words.contains("--redirect-uri") {
+        let url = running.url();
+        let redirected = get(&callback(&url, &[("code", CODE)]));
+        let page = get(redirected.header("Location").unwrap());
+        pages = format!("{url} {redirected:?} {page:?}");
+    }
+    drop(stdin);
+    (running.finish(), pages)
+}
+
+/// The environment of a child without the variables that it is to have.
+fn without(text: &str, names: &[&str]) -> String {
+    let is_its = |line: &&str| {
+        names
+            .iter()
+            .any(|name| line.starts_with(&format!("{name}=")))
+    };
+    text.lines()
+        .filter(|line| !is_its(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Runs a command and looks everywhere.
+#[track_caller]
+fn sweep(
+    words: &str,
+    secret_in_file: bool,
+    answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+) -> Finished {
+    let home = Home::new();
+    let server = Server::start(move |request| {
+        // While the program waits for the answer, whatever it started runs.
+        hides(
+            "arguments",
+            &arguments(),
+            request_verifier(request).as_deref(),
+        );
+        answer(request)
+    });
+    let (done, pages) = complete(command(&home, &server.origin, words, secret_in_file), words);
+    let requests = server.requests();
+    let verifier = requests.iter().find_map(request_verifier);
+    let verifier = verifier.as_deref();
+    hides("standard error", &done.stderr, verifier);
+    hides("pages", &pages, verifier);
+    let seen = fs::read_to_string(home.path().join("seen")).unwrap_or_default();
+    hides(
+        "the browser's environment",
+        &without(&seen, &["HTTPS_PROXY"]),
+        verifier,
+    );
+    if words.starts_with("exec") {
+        hides(
+            "a child's environment",
+            &without(&done.stdout, &["HTTPS_PROXY", "YANDEX_TOKEN"]),
+            verifier,
+        );
+    } else if words.starts_with("status") {
+        hides("the table", &done.stdout, verifier);
+    } else if done.code != Some(0) {
+        assert_eq!(done.stdout, "", "{words}: {done:#?}");
+    }
+    for name in home.files() {
+        if !OURS.contains(&&*name) && name != "seen" {
+            let content = fs::read(home.path().join(&name)).unwrap();
+            hides(&name, &String::from_utf8_lossy(&content), verifier);
+        }
+    }
+    done
+}
+
+fn request_verifier(request: &Request) -> Option<String> {
+    form_urlencoded::parse(request.body.as_bytes())
+        .find_map(|(name, value)| (name == "code_verifier").then(|| value.into_owned()))
+}
+
+#[test]
+fn no_command_that_succeeds_brings_a_secret_to_light() {
+    for words in COMMANDS {
+        for secret_in_file in [true, false] {
+            let done = sweep(words, secret_in_file, |_| honest());
+            assert_eq!(done.code, Some(0), "{words}: {done:#?}");
+        }
+    }
+}
+
+#[test]
+fn no_server_that_quotes_a_secret_makes_a_command_show_it() {
+    let mut all = Vec::new();
+    for words in COMMANDS {
+        for path in PATHS {
+            let is_asked = match path {
+                "/device/code" => words.contains("--device"),
+                "/revoke_token" => words == "revoke",
+                "/info" => words.contains("--online"),
+                _ => !words.contains("--online") && words != "revoke",
+            };
+            // Whoever asks whose a token is has not read the password.
+            let guises = GUISES.len() - usize::from(path == "/info");
+            for guise in GUISES.iter().take(guises).filter(|_| is_asked) {
+                all.extend(SHAPES.map(|shape| (words, path, guise, shape)));
+            }
+        }
+    }
+    several_at_once(12, all, |(words, path, guise, shape)| {
+        sweep(words, false, move |request| {
+            match request
+                .head
+                .split(' ')
+                .nth(1)
+                .is_some_and(|asked| asked.starts_with(path))
+            {
+                true => shape(&guise(request)),
+                false => honest(),
+            }
+        });
+    });
+}
+
+#[test]
+fn what_the_server_gave_us_before_is_hidden_as_well() {
+    const SAVED: &str = r#"{"access_token": "s4ved-access", "refresh_token": "s4ved-refresh",
+        "expires_at": 1, "client_id": "app"}"#;
+    for (command, answer) in [
+        (
+            "refresh",
+            r#"{"error": "invalid_grant", "error_description": "not s4ved-access"}"#,
+        ),
+        ("refresh", r#"{"error": "s4ved-access"}"#),
+        (
+            "revoke",
+            r#"{"error": "invalid_client", "error_description": "s4ved-refresh"}"#,
+        ),
+        (
+            "refresh",
+            r#"{"error": "x", "error_description": "s4ved-new", "access_token": "s4ved-new"}"#,
+        ),
+    ] {
+        let home = Home::new();
+        home.save(SAVED);
+        let server = Server::json(400, answer);
+        let done = run(home.command(&[command, "--oauth-url", &server.origin]));
+        assert!(done.stderr.contains("[…]"), "{done:#?}");
+        done.hides(&["s4ved"]);
+    }
+}
+
+#[test]
+fn a_device_code_in_what_is_shown_makes_the_answer_useless() {
+    let shown = "0123456789abcdef";
+    for (page, user_code) in [
+        ("https://ya.ru/device?x=0123456789abcdef", "fakecod1"),
+        ("https://ya.ru/device", shown),
+    ] {
+        let home = Home::new();
+        let answer = json!({
+            "device_code": shown, "user_code": user_code, "verification_url": page,
+            "interval": 5, "expires_in": 300,
+        });
+        let server = Server::start(move |_| json_answer(200, &answer.to_string()));
+        let arguments = ["login", "--device", "--client-id", "app", "--oauth-url"];
+        let mut command = home.command(&arguments);
+        command.arg(&server.origin);
+        run(command).fails(6, "everybody would see").hides(&[shown]);
+    }
+}

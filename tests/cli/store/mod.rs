@@ -1,0 +1,15 @@
+//! Token files: what is written where, and what is found after a failure.
+
+#[cfg(unix)]
+pub mod accounts;
+#[cfg(unix)]
+pub mod faults;
+#[cfg(target_os = "linux")]
+pub mod injected;
+#[cfg(target_os = "linux")]
+pub mod neighbours;
+#[cfg(unix)]
+pub mod places;
+#[cfg(unix)]
+pub mod recovery;
+pub mod together;
