@@ -55,7 +55,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             for line in text.trim_end().lines() {
-                output::act(line);
+                output::prompt(line);
             }
             return ExitCode::from(2);
         }

@@ -39,7 +39,7 @@ use crate::output;
 use crate::platform;
 use backend::Backend;
 pub use backend::{DELAY, Tear};
-use request::{Incoming, Request, Unfit};
+use request::{Incoming, Rejection, Request};
 use wire::{Wire, drain};
 
 const MAX_CONNECTIONS: usize = 64;
@@ -226,24 +226,24 @@ impl Door {
             phase: Phase::Idle,
         });
         drop(slots);
-        let ticket = Ticket {
+        let guard = ConnectionGuard {
             door: Arc::clone(self),
             id,
         };
-        // Where no thread can be had, the ticket and the stream are dropped.
+        // Where no thread can be had, the guard and the stream are dropped.
         let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _ = ticket.door.serve(&stream, &ticket);
-            // Whoever waits for the ticket wants the descriptor.
+            let _ = guard.door.serve(&stream, &guard);
+            // Whoever waits for the guard wants the descriptor.
             drop(stream);
-            drop(ticket);
+            drop(guard);
         });
     }
 
-    fn serve(&self, stream: &TcpStream, ticket: &Ticket) -> io::Result<()> {
+    fn serve(&self, stream: &TcpStream, guard: &ConnectionGuard) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let begun = Cell::new(false);
         let waiting = |for_bytes: bool| {
-            ticket.set(match (for_bytes, begun.get()) {
+            guard.set(match (for_bytes, begun.get()) {
                 (true, false) => Phase::Idle,
                 (true, true) => Phase::Sending,
                 (false, _) => Phase::Serving,
@@ -255,16 +255,16 @@ impl Door {
         let answer = match self.receive(&mut Incoming::new(&mut wire)) {
             Ok(request) => match self.backend.ask(&request, ALWAYS) {
                 Ok(answer) => {
-                    if !answer.delay.is_zero() && !idle(stream, ticket, answer.delay) {
+                    if !answer.delay.is_zero() && !idle(stream, guard, answer.delay) {
                         return Ok(());
                     }
                     answer.bytes
                 }
                 Err(_) => refusal(503),
             },
-            Err(Unfit::Status(status)) => refusal(status),
-            Err(Unfit::Gone) => return Ok(()),
-            Err(Unfit::Tls) => {
+            Err(Rejection::Status(status)) => refusal(status),
+            Err(Rejection::Gone) => return Ok(()),
+            Err(Rejection::Tls) => {
                 if !self.told_of_tls.swap(true, Ordering::Relaxed) {
                     output::warn(
                         "a client speaks HTTPS to the listener, which speaks plain HTTP: \
@@ -280,7 +280,7 @@ impl Door {
         // kernel reset the connection, and the answer could be lost with it.
         stream.set_nonblocking(true)?;
         let read = drain(stream, Instant::now());
-        ticket.set(Phase::Idle);
+        guard.set(Phase::Idle);
         if read {
             stream.set_nonblocking(false)?;
             drain(stream, Instant::now() + LINGER_TIME);
@@ -288,7 +288,7 @@ impl Door {
         Ok(())
     }
 
-    fn receive(&self, incoming: &mut Incoming) -> Result<Request, Unfit> {
+    fn receive(&self, incoming: &mut Incoming) -> Result<Request, Rejection> {
         let request = incoming.head()?;
         match request.host() {
             Some(host) if is_loopback_name(&host) || self.policy.hosts.contains(&host) => {}
@@ -300,7 +300,7 @@ impl Door {
                          a web page may be trying to reach this port by DNS rebinding"
                     ));
                 }
-                return Err(Unfit::Status(421));
+                return Err(Rejection::Status(421));
             }
         }
         incoming.body(request, self.policy.max_body)
@@ -320,12 +320,12 @@ fn room(listeners: &[TcpListener], taken: usize) -> usize {
 }
 
 /// Frees its slot when the connection's thread ends, however it ends.
-struct Ticket {
+struct ConnectionGuard {
     door: Arc<Door>,
     id: u64,
 }
 
-impl Ticket {
+impl ConnectionGuard {
     fn set(&self, phase: Phase) {
         let mut slots = self.door.slots();
         if let Some(slot) = slots.open.iter_mut().find(|slot| slot.id == self.id) {
@@ -335,7 +335,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.door.slots().open.retain(|slot| slot.id != self.id);
         self.door.changed.notify_all();
@@ -344,10 +344,10 @@ impl Drop for Ticket {
 
 /// Lets time go by before a late answer. Meanwhile the connection may be thrown
 /// out as any idle one; false where it was, or where the client has left.
-fn idle(stream: &TcpStream, ticket: &Ticket, time: Duration) -> bool {
-    ticket.set(Phase::Idle);
+fn idle(stream: &TcpStream, guard: &ConnectionGuard, time: Duration) -> bool {
+    guard.set(Phase::Idle);
     let stayed = drain(stream, Instant::now() + time);
-    ticket.set(Phase::Serving);
+    guard.set(Phase::Serving);
     stayed
 }
 

@@ -10,10 +10,10 @@
 
 pub mod authorization;
 pub mod client;
-mod conceal;
 mod handshake;
 pub mod pkce;
 pub mod proxy;
+mod redact;
 pub mod response;
 mod transport;
 

@@ -18,7 +18,7 @@ pub enum Level {
 }
 
 /// Whether the last line of the terminal is one to be replaced.
-static IS_TRANSIENT: AtomicBool = AtomicBool::new(false);
+static HAS_PROGRESS: AtomicBool = AtomicBool::new(false);
 
 /// Whether nothing is to be left on the terminal any more.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
@@ -34,12 +34,12 @@ fn at_least(level: Level) -> bool {
 }
 
 /// What the user must act on: said even when quiet.
-pub fn act(line: &str) {
+pub fn prompt(line: &str) {
     to_stderr(line);
 }
 
 /// What a person wants to know.
-pub fn say(line: &str) {
+pub fn info(line: &str) {
     if at_least(Level::Normal) {
         to_stderr(line);
     }
@@ -53,30 +53,30 @@ pub fn warn(line: &str) {
 }
 
 /// A step taken; only under `--verbose`.
-pub fn step(line: &str) {
+pub fn debug(line: &str) {
     if at_least(Level::Verbose) {
         to_stderr(&format!("yandex-token: {line}"));
     }
 }
 
 /// A text that the next one replaces, at a terminal; an empty one clears it.
-pub fn transient(text: &str) {
-    // Held over the question and the answer: see `no_more_transients`.
+pub fn progress(text: &str) {
+    // Held over the question and the answer: see `end_progress`.
     let mut stderr = std::io::stderr().lock();
     let is_wanted = !text.is_empty() && !IS_ENDING.load(Ordering::Relaxed);
-    let is_there = IS_TRANSIENT.load(Ordering::Relaxed);
+    let is_there = HAS_PROGRESS.load(Ordering::Relaxed);
     if at_least(Level::Normal) && stderr.is_terminal() && (is_there || is_wanted) {
         let text = if is_wanted { text } else { "" };
-        let _ = write!(stderr, "\r\x1b[K{}", harmless(text));
-        IS_TRANSIENT.store(is_wanted, Ordering::Relaxed);
+        let _ = write!(stderr, "\r\x1b[K{}", sanitize(text));
+        HAS_PROGRESS.store(is_wanted, Ordering::Relaxed);
     }
 }
 
 /// Clears the one that is there for good: another thread is about to end the
 /// process.
-pub fn no_more_transients() {
+pub fn end_progress() {
     IS_ENDING.store(true, Ordering::Relaxed);
-    transient("");
+    progress("");
 }
 
 pub fn error(error: &Error) {
@@ -113,11 +113,11 @@ pub fn written(what: &str, cause: &std::io::Error) -> Error {
 
 /// A closed standard error is nobody's loss but the reader's.
 fn to_stderr(line: &str) {
-    let clear = match IS_TRANSIENT.swap(false, Ordering::Relaxed) {
+    let clear = match HAS_PROGRESS.swap(false, Ordering::Relaxed) {
         true => "\r\x1b[K",
         false => "",
     };
-    let mut line = format!("{clear}{}", harmless(line));
+    let mut line = format!("{clear}{}", sanitize(line));
     line.push('\n');
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
@@ -125,7 +125,7 @@ fn to_stderr(line: &str) {
 /// The text with every control, direction and invisible format character
 /// written out as `\u{…}`, so that a terminal or a log shows it as one line
 /// and in the order that it has.
-pub fn harmless(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -173,9 +173,9 @@ pub mod tests {
 
     #[test]
     fn an_escape_sequence_and_a_direction_override_are_written_out() {
-        assert_eq!(harmless("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
-        assert_eq!(harmless("two\r\nlines"), "two  lines");
-        assert_eq!(harmless("Код устарел"), "Код устарел");
+        assert_eq!(sanitize("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(sanitize("two\r\nlines"), "two  lines");
+        assert_eq!(sanitize("Код устарел"), "Код устарел");
     }
 
     /// Any text: a `String` of proptest's own holds no control characters.
@@ -202,7 +202,7 @@ pub mod tests {
     proptest! {
         #[test]
         fn whatever_comes_is_one_line_without_controls(text in text()) {
-            let shown = harmless(&text);
+            let shown = sanitize(&text);
             prop_assert!(!shown.contains(is_raw), "{shown:?}");
         }
 

@@ -23,7 +23,7 @@ use crate::oauth::authorization::{Response, parse_response};
 use crate::oauth::pkce::State;
 use crate::oauth::proxy;
 use crate::oauth::response::{self, Answer};
-use crate::output::harmless;
+use crate::output::sanitize;
 use crate::store::token::StoredToken;
 
 /// The state that we sent. In a text it is written `STATE`.
@@ -199,7 +199,7 @@ pub fn token_answer(status: u16, body: &[u8]) {
             let error = response::refused("refreshing the token", &refusal);
             assert_eq!((error.kind, error.exit_code()), (Kind::Refused, 5));
             assert!(error.why.chars().count() <= 604, "two short texts");
-            assert!(!harmless(&error.why).contains(char::is_control));
+            assert!(!sanitize(&error.why).contains(char::is_control));
         }
         Answer::Useless(why) => assert!(!why.is_empty()),
     }
@@ -318,7 +318,7 @@ pub fn values(text: &str) {
             [Component::Normal(file.as_ref())],
             "a name, never a path"
         );
-        assert_eq!(harmless(&name), name);
+        assert_eq!(sanitize(&name), name);
     }
     for (value, most) in [
         (values::client_id(text), 200),

@@ -64,15 +64,15 @@ mod unix {
     }
 
     /// The signals held back, until it is dropped: then they are delivered.
-    pub struct Held(Option<SigSet>);
+    pub struct BlockedSignals(Option<SigSet>);
 
-    impl Held {
+    impl BlockedSignals {
         /// Called before any other thread is started: one that doesn't hold
         /// them back would be sent them instead.
-        pub fn hold() -> Held {
+        pub fn hold() -> BlockedSignals {
             let before = SigSet::thread_get_mask().ok();
             let _ = held().thread_block();
-            Held(before)
+            BlockedSignals(before)
         }
 
         /// Starts a program on whose behalf we exist, for which the signals are
@@ -143,7 +143,7 @@ mod unix {
             .collect()
     }
 
-    impl Drop for Held {
+    impl Drop for BlockedSignals {
         fn drop(&mut self) {
             if let Some(mask) = &self.0 {
                 let _ = mask.thread_set_mask();
@@ -172,7 +172,7 @@ mod unix {
 }
 
 #[cfg(unix)]
-pub use unix::{Held, before_death, delivered, never_stopped_for_reading};
+pub use unix::{BlockedSignals, before_death, delivered, never_stopped_for_reading};
 
 #[cfg(not(unix))]
 pub fn before_death(_put_away: impl Fn() + Send + 'static) {}
@@ -186,12 +186,12 @@ pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
 }
 
 #[cfg(not(unix))]
-pub struct Held(());
+pub struct BlockedSignals(());
 
 #[cfg(not(unix))]
-impl Held {
-    pub fn hold() -> Held {
-        Held(())
+impl BlockedSignals {
+    pub fn hold() -> BlockedSignals {
+        BlockedSignals(())
     }
 
     pub fn start(

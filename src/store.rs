@@ -1,8 +1,8 @@
 //! Saved tokens: which file is meant, what is in it ([`token`]), and how it is
-//! replaced without ever being half there ([`place`]).
+//! replaced without ever being half there ([`atomic_file`]).
 
+pub mod atomic_file;
 pub mod files;
-pub mod place;
 pub mod token;
 
 use std::fs;
@@ -14,7 +14,7 @@ use crate::oauth::Server;
 use crate::platform;
 use crate::private_dir;
 use crate::random;
-use place::Place;
+use atomic_file::AtomicFile;
 use token::StoredToken;
 
 /// More than any token file has.
@@ -40,11 +40,11 @@ impl Location {
 
     /// Where the token file will be replaced; a profile's directory is made
     /// if it isn't there.
-    pub fn place(&self) -> Result<Place, Error> {
+    pub fn file(&self) -> Result<AtomicFile, Error> {
         if let Location::Profile(_) = self {
             make_data_dir()?;
         }
-        Place::of_token(&self.path()?)
+        AtomicFile::of_token(&self.path()?)
     }
 
     /// Reads the token file. None where there is none.
@@ -65,7 +65,7 @@ impl Location {
             }
             // A first login may have been killed just before its rename.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                match Place::of_token(&path).is_ok_and(|place| place.recover()) {
+                match AtomicFile::of_token(&path).is_ok_and(|file| file.recover()) {
                     true => self.load(),
                     false => Ok(None),
                 }
@@ -200,7 +200,7 @@ fn creating(dir: &Path, cause: &std::io::Error) -> Error {
 /// This machine's `device_id`: a UUID, made once and kept.
 pub fn device_id() -> Result<String, Error> {
     let path = make_data_dir()?.join("device-id");
-    let place = Place::of(&path)?.in_safe_directory()?;
+    let place = AtomicFile::of(&path)?.in_safe_directory()?;
     let kept = || fs::read_to_string(&path).map(|text| text.trim().to_owned());
     if let Ok(id) = kept() {
         return checked_device_id(id, &path);

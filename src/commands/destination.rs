@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::output;
 use crate::signals;
 use crate::store::Location;
+use crate::store::atomic_file::{AtomicFile, Reservation};
 use crate::store::files::{follow_no_planted_link, take_nothing_planted};
-use crate::store::place::{Place, Reservation};
 use crate::store::token::StoredToken;
 
 pub enum Destination {
@@ -40,11 +40,11 @@ impl Destination {
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
             return Ok(Destination::Stream(file, path.to_owned(), format));
         }
-        Reservation::make(&Place::of(path)?).map(|room| Destination::File(room, format))
+        Reservation::make(&AtomicFile::of(path)?).map(|room| Destination::File(room, format))
     }
 
     pub fn save(location: &Location) -> Result<Destination, Error> {
-        Reservation::make(&location.place()?).map(Destination::Saved)
+        Reservation::make(&location.file()?).map(Destination::Saved)
     }
 
     /// Sees to it that a signal, while a person logs in, leaves neither the
@@ -56,7 +56,7 @@ impl Destination {
             Destination::Printed(_) | Destination::Stream(..) => None,
         };
         signals::before_death(move || {
-            output::no_more_transients();
+            output::end_progress();
             drop(room.clone());
         });
     }
@@ -74,7 +74,7 @@ impl Destination {
             Destination::Saved(room) => {
                 let path = room.target().display().to_string();
                 room.commit(token.to_json().expose_secret().as_bytes())?;
-                output::say(&format!("The token is saved in {path}"));
+                output::info(&format!("The token is saved in {path}"));
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 //! or keeps it.
 
 mod announce;
-mod way;
+mod method;
 
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
@@ -20,7 +20,7 @@ use crate::login::page::Outcome;
 use crate::login::redirect_uri::RedirectUri;
 use crate::login::start_link::StartLink;
 use crate::login::{browser, device, paste};
-use crate::oauth::authorization::{AuthorizationRequest, Response, Wishes};
+use crate::oauth::authorization::{AuthorizationRequest, RequestOptions, Response};
 use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
@@ -28,11 +28,11 @@ use crate::platform;
 use crate::sandbox::Sandbox;
 use crate::store::token::StoredToken;
 use crate::store::{self, Location};
-use way::Way;
+use method::Method;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
-    let way = Way::of(&options)?;
-    let save = way::saves(&options)?;
+    let way = Method::of(&options)?;
+    let save = method::saves(&options)?;
     let location = match options.sandbox {
         true => Location::Profile("default".to_owned()),
         false => location(options.location)?,
@@ -43,7 +43,7 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
             location.load().ok()??.client_id
         })?),
     };
-    let mut wishes = Wishes {
+    let mut request = RequestOptions {
         scope: joined(options.scope),
         optional_scope: joined(options.optional_scope),
         login_hint: options.login_hint,
@@ -52,7 +52,7 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
         device_name: options.device_name,
     };
     if save {
-        name_device(&mut wishes, &location)?;
+        name_device(&mut request, &location)?;
     }
     let destination = if save {
         Destination::save(&location)?
@@ -75,22 +75,22 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
             application.client_secret.clone(),
         )?,
         application,
-        wishes,
+        request,
         destination,
         sandbox,
         no_browser: options.no_browser,
         timeout: options.timeout,
     };
     match way {
-        Way::Loopback(uris) => {
+        Method::Loopback(uris) => {
             let mut listener = Listener::bind(&uris, options.listen)?;
             if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
                 listener.tls = Some(tls::load(cert, key, listener.redirect_uri.host())?);
             }
             job.by_loopback(listener)?;
         }
-        Way::Paste(uri) => job.by_paste(uri.as_ref())?,
-        Way::Device => job.by_device()?,
+        Method::Paste(uri) => job.by_paste(uri.as_ref())?,
+        Method::Device => job.by_device()?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -99,7 +99,7 @@ pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
 struct Job {
     application: Application,
     client: Client,
-    wishes: Wishes,
+    request: RequestOptions,
     destination: Destination,
     sandbox: Option<Sandbox>,
     no_browser: bool,
@@ -109,7 +109,7 @@ struct Job {
 impl Job {
     fn request(&self, redirect_uri: Option<&str>) -> AuthorizationRequest {
         let (server, id) = (&self.application.server, &self.application.client_id);
-        AuthorizationRequest::new(server, id, redirect_uri, &self.wishes)
+        AuthorizationRequest::new(server, id, redirect_uri, &self.request)
     }
 
     fn by_loopback(self, listener: Listener) -> Result<(), Error> {
@@ -131,14 +131,14 @@ impl Job {
         if self.sandbox.is_none() {
             paste::listen(request.state.clone(), login.answer());
         }
-        output::say(match self.no_browser {
+        output::info(match self.no_browser {
             true => "Waiting for the redirect.",
             false => "Waiting for your answer in the browser.",
         });
         let response = login
             .wait(deadline, |why| match &self.sandbox {
                 Some(sandbox) => {
-                    output::say(&format!("No browser ({why}): the sandbox plays the user."));
+                    output::info(&format!("No browser ({why}): the sandbox plays the user."));
                     sandbox.user().follow(request.url.clone());
                 }
                 None => announce::no_browser(why, &redirect_uri),
@@ -165,7 +165,7 @@ impl Job {
         let (url, line) = (request.url.clone(), lines.clone());
         let no_browser = move |why: String| match user {
             Some(user) => {
-                output::say(&format!("No browser ({why}): the sandbox plays the user."));
+                output::info(&format!("No browser ({why}): the sandbox plays the user."));
                 let _ = line.send(user.answer(url).into());
             }
             None => announce::open_yourself(&why),
@@ -188,14 +188,14 @@ impl Job {
                  entered: YANDEX_CLIENT_SECRET or --client-secret-file",
             );
         }
-        let code = self.client.request_device_code(&self.wishes)?;
+        let code = self.client.request_device_code(&self.request)?;
         device::announce(&code, self.timeout.min(code.expires_in));
         let page = code.verification_url.as_str();
         let user = self.sandbox.as_ref().map(Sandbox::user);
         let user_code = code.user_code.clone();
         let no_browser = move |why: String| match user {
             Some(user) => user.enter(&user_code),
-            None => output::step(&format!("no browser was opened: {why}")),
+            None => output::debug(&format!("no browser was opened: {why}")),
         };
         match self.no_browser {
             true => no_browser("not wanted".into()),
@@ -219,7 +219,7 @@ impl Job {
                 return Err(denied(&OAuthError { error, description }));
             }
         };
-        output::step("the code has come");
+        output::debug("the code has come");
         let answer = self
             .client
             .exchange_code(&code, &request.verifier, redirect_uri)?;
@@ -227,12 +227,12 @@ impl Job {
     }
 
     fn keep(self, answer: TokenResponse) -> Result<(), Error> {
-        warn_of_missing_scopes(&self.wishes, answer.scope.as_deref());
+        warn_of_missing_scopes(&self.request, answer.scope.as_deref());
         self.destination.put(&StoredToken::new(
             answer,
             self.application.client_id,
             self.application.server.origin(),
-            self.wishes.device_id,
+            self.request.device_id,
         ))
     }
 }
@@ -246,10 +246,10 @@ fn conclude(login: Login, result: &Result<(), Error>) {
 }
 
 /// A saved token can be revoked only if a device was named when it was issued.
-fn name_device(wishes: &mut Wishes, location: &Location) -> Result<(), Error> {
-    if wishes.device_id.is_none() {
+fn name_device(request: &mut RequestOptions, location: &Location) -> Result<(), Error> {
+    if request.device_id.is_none() {
         match (store::device_id(), location) {
-            (Ok(id), _) => wishes.device_id = Some(id),
+            (Ok(id), _) => request.device_id = Some(id),
             // In a container there may be no home to keep one in.
             (Err(error), Location::File(_)) => output::warn(&format!(
                 "this token can't be revoked later, since no device is named ({}: {}): \
@@ -259,8 +259,8 @@ fn name_device(wishes: &mut Wishes, location: &Location) -> Result<(), Error> {
             (Err(error), Location::Profile(_)) => return Err(error),
         }
     }
-    if wishes.device_name.is_none() {
-        wishes.device_name = platform::host_name()
+    if request.device_name.is_none() {
+        request.device_name = platform::host_name()
             .filter(|name| !name.is_empty())
             .map(|name| name.chars().take(100).collect());
     }
@@ -282,10 +282,10 @@ fn denied(refusal: &OAuthError) -> Error {
 }
 
 /// Yandex names the scopes only where fewer were granted than asked for.
-fn warn_of_missing_scopes(wishes: &Wishes, granted: Option<&str>) {
+fn warn_of_missing_scopes(request: &RequestOptions, granted: Option<&str>) {
     let Some(granted) = granted else { return };
     let granted: Vec<_> = granted.split_ascii_whitespace().collect();
-    let asked = [&wishes.scope, &wishes.optional_scope];
+    let asked = [&request.scope, &request.optional_scope];
     let missing: Vec<_> = asked
         .into_iter()
         .flatten()

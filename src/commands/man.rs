@@ -32,7 +32,7 @@ pub fn run(options: cli::Man) -> Result<ExitCode, Error> {
     output::result(&page.into_text())?;
     if std::io::stdout().is_terminal() {
         let command = name.map(|name| format!(" {name}")).unwrap_or_default();
-        output::say(&format!(
+        output::info(&format!(
             "This is roff. To read it: yandex-token man{command} | man -l -"
         ));
     }

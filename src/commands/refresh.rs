@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
-use crate::store::place::rescued;
+use crate::store::atomic_file::rescued;
 use crate::store::token::StoredToken;
 
 pub fn run(options: cli::Refresh) -> Result<ExitCode, Error> {
@@ -46,7 +46,7 @@ fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<E
     let (client_id, server) = (application.client_id, application.server);
     let client = Client::new(server.clone(), client_id.clone(), application.client_secret)?;
     let destination = Destination::print(options.result.output.as_deref(), options.result.format)?;
-    let held = signals::Held::hold();
+    let held = signals::BlockedSignals::hold();
     let answer = client.refresh(&refresh_token).map_err(|error| {
         let hint = "YANDEX_REFRESH_TOKEN is used up or too old: log in again.";
         login_again(error, hint.to_owned())

@@ -19,12 +19,12 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
         if matches!(location.load(), Ok(None)) {
             saved.load()?;
         }
-        location.place()?.lock()?.remove_target()?;
-        output::say("The token is forgotten here; it stays valid at the server.");
+        location.file()?.lock()?.remove_target()?;
+        output::info("The token is forgotten here; it stays valid at the server.");
         return Ok(ExitCode::SUCCESS);
     }
     saved.load()?;
-    let lock = location.place()?.lock()?;
+    let lock = location.file()?.lock()?;
     let token = saved.load()?;
     let (client, ..) = saved.client(&token)?;
     client
@@ -37,6 +37,6 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
             _ => error,
         })?;
     lock.remove_target()?;
-    output::say("The token is revoked and forgotten.");
+    output::info("The token is revoked and forgotten.");
     Ok(ExitCode::SUCCESS)
 }

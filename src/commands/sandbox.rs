@@ -40,8 +40,8 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .collect();
     sandbox::can_be_registered(scopes.iter(), options.api_access)
         .map_err(|why| Error::usage("--scope", why))?;
-    // Before any thread starts: see `signals::Held`.
-    let held = (!alone).then(signals::Held::hold);
+    // Before any thread starts: see `signals::BlockedSignals`.
+    let held = (!alone).then(signals::BlockedSignals::hold);
     let sandbox = Sandbox::start(Options {
         listen: options.listen,
         redirect_uris: options.redirect_uri,
@@ -62,7 +62,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let Some(held) = held else {
         let lines = variables.map(|(name, value)| format!("{name}={value}\n"));
         output::result(&lines.concat())?;
-        output::say("Serving the sandbox until it is interrupted.");
+        output::info("Serving the sandbox until it is interrupted.");
         loop {
             std::thread::park();
         }

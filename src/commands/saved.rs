@@ -14,7 +14,7 @@ use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
 use crate::store::Location;
-use crate::store::place::{Lock, Turn};
+use crate::store::atomic_file::{Lock, Turn};
 use crate::store::token::StoredToken;
 
 /// A token is refreshed when it has less life left than this.
@@ -85,7 +85,7 @@ impl Saved<'_> {
             return Err(self.not_refreshable(seen));
         }
         let changed = || self.load().ok().filter(|token| !token.is_same_as(seen));
-        match self.location.place()?.lock_unless(changed)? {
+        match self.location.file()?.lock_unless(changed)? {
             Turn::Done(token) => Ok(Fresh::Saved(token)),
             Turn::Lock(lock) => match self.load()? {
                 token if token.is_same_as(seen) => self.refresh(token, lock).map(Fresh::Unsaved),
@@ -97,7 +97,7 @@ impl Saved<'_> {
     /// Refreshes, whatever life is left.
     pub fn refresh_now(&self) -> Result<StoredToken, Error> {
         self.load()?;
-        let lock = self.location.place()?.lock()?;
+        let lock = self.location.file()?.lock()?;
         self.refresh(self.load()?, lock)?.save()
     }
 
@@ -107,7 +107,7 @@ impl Saved<'_> {
             return Err(self.not_refreshable(&token));
         };
         let (client, client_id, origin) = self.client(&token)?;
-        let held = signals::Held::hold();
+        let held = signals::BlockedSignals::hold();
         lock.reserve()?;
         let answer = client
             .refresh(&refresh_token)
@@ -202,7 +202,7 @@ struct Unsaved {
     token: StoredToken,
     lock: Lock,
     /// Signals wait until the token is on the disk.
-    _held: signals::Held,
+    _held: signals::BlockedSignals,
 }
 
 impl Unsaved {

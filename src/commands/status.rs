@@ -174,7 +174,7 @@ fn table(rows: &[Row]) -> String {
     let head = ["TOKEN", "EXPIRES", "REFRESH", last].map(str::to_owned);
     let lines: Vec<_> = std::iter::once(head)
         .chain(rows.iter().map(Row::cells))
-        .map(|cells| cells.map(|cell| output::harmless(&cell)))
+        .map(|cells| cells.map(|cell| output::sanitize(&cell)))
         .collect();
     let width = |column: usize| {
         let widths = lines.iter().map(|cells| cells[column].chars().count());

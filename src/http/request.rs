@@ -13,7 +13,7 @@ const MAX_HEADERS: usize = 100;
 
 /// Why a request does not pass.
 #[derive(Debug, PartialEq)]
-pub enum Unfit {
+pub enum Rejection {
     /// The client left, or took too long: nobody to answer.
     Gone,
     /// A TLS handshake where plain HTTP is spoken.
@@ -83,18 +83,18 @@ impl<'a, 'w> Incoming<'a, 'w> {
     }
 
     /// Reads and checks the head.
-    pub fn head(&mut self) -> Result<Request, Unfit> {
+    pub fn head(&mut self) -> Result<Request, Rejection> {
         let mut searched = 0;
         loop {
             if self.buffer.first() == Some(&0x16) && self.wire.is_plain() {
-                return Err(Unfit::Tls);
+                return Err(Rejection::Tls);
             }
             if let Some(end) = end_of_head(&self.buffer, searched) {
                 let head: Vec<u8> = self.buffer.drain(..end).collect();
-                return parse(&head).map_err(Unfit::Status);
+                return parse(&head).map_err(Rejection::Status);
             }
             if self.buffer.len() >= MAX_HEAD {
-                return Err(Unfit::Status(431));
+                return Err(Rejection::Status(431));
             }
             searched = self.buffer.len();
             self.more()?;
@@ -102,31 +102,31 @@ impl<'a, 'w> Incoming<'a, 'w> {
     }
 
     /// Reads the body, where one of at most `max` bytes was announced.
-    pub fn body(&mut self, mut request: Request, max: usize) -> Result<Request, Unfit> {
+    pub fn body(&mut self, mut request: Request, max: usize) -> Result<Request, Rejection> {
         if max == 0 || request.length == Length::Known(0) {
             return Ok(request);
         }
         if request.expects_continue {
             self.wire
                 .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .map_err(|_| Unfit::Gone)?;
+                .map_err(|_| Rejection::Gone)?;
         }
         request.body = match request.length {
-            Length::Known(length) if length > max => return Err(Unfit::Status(413)),
+            Length::Known(length) if length > max => return Err(Rejection::Status(413)),
             Length::Known(length) => self.take(length)?,
             Length::Chunked => self.chunks(max)?,
         };
         Ok(request)
     }
 
-    fn chunks(&mut self, max: usize) -> Result<Vec<u8>, Unfit> {
+    fn chunks(&mut self, max: usize) -> Result<Vec<u8>, Rejection> {
         let mut body = Vec::new();
         loop {
             let (start, size) = loop {
                 match httparse::parse_chunk_size(&self.buffer) {
                     Ok(Complete(found)) => break found,
                     Ok(Partial) if self.buffer.len() < MAX_HEAD => self.more()?,
-                    _ => return Err(Unfit::Status(400)),
+                    _ => return Err(Rejection::Status(400)),
                 }
             };
             self.buffer.drain(..start);
@@ -134,16 +134,16 @@ impl<'a, 'w> Incoming<'a, 'w> {
                 return Ok(body); // Trailers are not ours to read.
             }
             if size > (max - body.len()) as u64 {
-                return Err(Unfit::Status(413));
+                return Err(Rejection::Status(413));
             }
             body.extend(self.take(size as usize)?);
             if self.take(2)? != b"\r\n" {
-                return Err(Unfit::Status(400));
+                return Err(Rejection::Status(400));
             }
         }
     }
 
-    fn take(&mut self, length: usize) -> Result<Vec<u8>, Unfit> {
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, Rejection> {
         while self.buffer.len() < length {
             self.more()?;
         }
@@ -151,17 +151,17 @@ impl<'a, 'w> Incoming<'a, 'w> {
     }
 
     /// Waits for bytes, as long as the wire allows.
-    fn more(&mut self) -> Result<(), Unfit> {
+    fn more(&mut self) -> Result<(), Rejection> {
         let mut chunk = [0; 4096];
         loop {
             match self.wire.read(&mut chunk) {
-                Ok(0) => return Err(Unfit::Gone),
+                Ok(0) => return Err(Rejection::Gone),
                 Ok(read) => {
                     self.buffer.extend_from_slice(&chunk[..read]);
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(Unfit::Gone),
+                Err(_) => return Err(Rejection::Gone),
             }
         }
     }

@@ -17,13 +17,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Tells the user what to do.
 pub fn announce(code: &DeviceCode, wait: Duration) {
-    output::act("Open this page on any device, and enter the code:");
-    output::act("");
-    output::act(&format!("    {}", code.verification_url));
-    output::act("");
-    output::act(&format!("    {}", code.user_code));
-    output::act("");
-    output::say(&format!(
+    output::prompt("Open this page on any device, and enter the code:");
+    output::prompt("");
+    output::prompt(&format!("    {}", code.verification_url));
+    output::prompt("");
+    output::prompt(&format!("    {}", code.user_code));
+    output::prompt("");
+    output::info(&format!(
         "The code is valid for {}. Waiting for you to enter it.",
         clock(wait)
     ));
@@ -50,9 +50,9 @@ impl Time for Countdown {
             let now = Instant::now();
             let left = until.saturating_duration_since(now);
             if left.is_zero() {
-                return output::transient("");
+                return output::progress("");
             }
-            output::transient(&format!(
+            output::progress(&format!(
                 "{} left",
                 clock(deadline.saturating_duration_since(now))
             ));
@@ -91,7 +91,7 @@ pub fn wait(
             Poll::Pending => fault = None,
             Poll::SlowDown => interval.set(interval.get() + SLOW_DOWN),
             Poll::Fault(error) => {
-                output::step(&format!("{}: {}; going on", error.what, error.why));
+                output::debug(&format!("{}: {}; going on", error.what, error.why));
                 fault = Some(error);
             }
         }

@@ -135,7 +135,7 @@ impl Login {
                 shown: false,
             },
         );
-        let Stage::Held(requests) = before else {
+        let Stage::BlockedSignals(requests) = before else {
             return;
         };
         for request in requests {
@@ -169,7 +169,7 @@ struct Shared {
 enum Stage {
     Waiting,
     /// The response is with the command; its request and its repetitions wait.
-    Held(VecDeque<Request>),
+    BlockedSignals(VecDeque<Request>),
     Over {
         outcome: Outcome,
         shown: bool,
@@ -214,11 +214,11 @@ impl Shared {
         let mut stage = self.stage();
         match (&mut *stage, response) {
             (Stage::Waiting, Ok(response)) => {
-                *stage = Stage::Held(VecDeque::from([request]));
+                *stage = Stage::BlockedSignals(VecDeque::from([request]));
                 drop(stage);
                 let _ = self.events.send(Event::Response(response));
             }
-            (Stage::Held(requests), Ok(_)) => {
+            (Stage::BlockedSignals(requests), Ok(_)) => {
                 requests.push_back(request);
                 // Most likely its browser has given it up.
                 if requests.len() > MOST_HELD
@@ -246,7 +246,7 @@ impl Shared {
             }
             (_, Err(why)) => {
                 drop(stage);
-                crate::output::step(&format!("a request that is not the answer: {why}"));
+                crate::output::debug(&format!("a request that is not the answer: {why}"));
                 refuse(
                     request,
                     400,

@@ -46,7 +46,7 @@ pub fn read(state: &State, deadline: Instant, lines: &Receiver<String>) -> Resul
     let terminal = can_ask();
     loop {
         if terminal {
-            output::act("Paste the code, or the whole address, here:");
+            output::prompt("Paste the code, or the whole address, here:");
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(left).map_err(|error| {
@@ -58,7 +58,7 @@ pub fn read(state: &State, deadline: Instant, lines: &Receiver<String>) -> Resul
         })?;
         match parse(&line, state) {
             Ok(response) => return Ok(response),
-            Err(why) if terminal => output::act(&format!("That is not it: {why}.")),
+            Err(why) if terminal => output::prompt(&format!("That is not it: {why}.")),
             Err(why) => return Err(Error::new(Kind::Other, WHAT, why)),
         }
     }
@@ -78,7 +78,7 @@ pub fn listen(state: State, answer: impl Fn(Response) + Send + 'static) {
                     answer(response);
                     return;
                 }
-                Err(why) => output::act(&format!("That is not it: {why}. The wait goes on.")),
+                Err(why) => output::prompt(&format!("That is not it: {why}. The wait goes on.")),
             }
         }
     });

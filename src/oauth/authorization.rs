@@ -10,7 +10,7 @@ use super::pkce::{State, Verifier};
 
 /// What the user chose about the request, beside client and redirect URI.
 #[derive(Default)]
-pub struct Wishes {
+pub struct RequestOptions {
     /// Space-separated, as are `optional_scope`'s.
     pub scope: Option<String>,
     pub optional_scope: Option<String>,
@@ -33,7 +33,7 @@ impl AuthorizationRequest {
         server: &Server,
         client_id: &str,
         redirect_uri: Option<&str>,
-        wishes: &Wishes,
+        options: &RequestOptions,
     ) -> AuthorizationRequest {
         let (state, verifier) = (State::new(), Verifier::new());
         let challenge = verifier.challenge();
@@ -42,12 +42,12 @@ impl AuthorizationRequest {
             ("response_type", Some("code")),
             ("client_id", Some(client_id)),
             ("redirect_uri", redirect_uri),
-            ("scope", wishes.scope.as_deref()),
-            ("optional_scope", wishes.optional_scope.as_deref()),
-            ("login_hint", wishes.login_hint.as_deref()),
-            ("force_confirm", wishes.force_confirm.then_some("yes")),
-            ("device_id", wishes.device_id.as_deref()),
-            ("device_name", wishes.device_name.as_deref()),
+            ("scope", options.scope.as_deref()),
+            ("optional_scope", options.optional_scope.as_deref()),
+            ("login_hint", options.login_hint.as_deref()),
+            ("force_confirm", options.force_confirm.then_some("yes")),
+            ("device_id", options.device_id.as_deref()),
+            ("device_name", options.device_name.as_deref()),
             ("code_challenge", Some(&challenge)),
             ("code_challenge_method", Some("S256")),
             ("state", Some(state.as_str())),
@@ -183,12 +183,12 @@ mod tests {
             name in "\\PC{0,20}",
         ) {
             let server = Server::default();
-            let wishes = Wishes {
+            let options = RequestOptions {
                 scope: Some(scope.clone()),
                 device_name: Some(name.clone()),
-                ..Wishes::default()
+                ..RequestOptions::default()
             };
-            let request = AuthorizationRequest::new(&server, "id", Some(&redirect), &wishes);
+            let request = AuthorizationRequest::new(&server, "id", Some(&redirect), &options);
             let pairs: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
             for (key, value) in [
                 ("redirect_uri", &redirect),

@@ -9,9 +9,9 @@ use ureq::Agent;
 use url::{Url, form_urlencoded};
 
 use super::Server;
-use super::authorization::Wishes;
-use super::conceal::conceal;
+use super::authorization::RequestOptions;
 use super::pkce::Verifier;
+use super::redact::redact;
 use super::response::{self, Answer, DeviceCode, OAuthError, TokenResponse};
 use super::transport::{self, REQUEST_TIME, agent};
 use crate::error::{Error, Kind};
@@ -103,13 +103,13 @@ impl Client {
 
     /// Asks for a device code (RFC 8628, 3.1). Yandex wants no credentials
     /// here but the ID.
-    pub fn request_device_code(&self, wishes: &Wishes) -> Result<DeviceCode, Error> {
+    pub fn request_device_code(&self, options: &RequestOptions) -> Result<DeviceCode, Error> {
         let what = format!("asking {} for a device code", self.server.origin());
         let parameters: Vec<_> = [
-            ("scope", &wishes.scope),
-            ("optional_scope", &wishes.optional_scope),
-            ("device_id", &wishes.device_id),
-            ("device_name", &wishes.device_name),
+            ("scope", &options.scope),
+            ("optional_scope", &options.optional_scope),
+            ("device_id", &options.device_id),
+            ("device_name", &options.device_name),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -203,14 +203,14 @@ impl Client {
         let own = self.client_secret.iter().map(|given| &given.secret);
         let secrets = secrets.iter().copied().chain(own).chain(&self.known);
         let secrets: Vec<_> = secrets.collect();
-        let concealed = OAuthError {
-            error: conceal(&refusal.error, &secrets),
+        let redacted = OAuthError {
+            error: redact(&refusal.error, &secrets),
             description: refusal
                 .description
                 .as_ref()
-                .map(|text| conceal(text, &secrets)),
+                .map(|text| redact(text, &secrets)),
         };
-        let mut error = response::refused(what, &concealed);
+        let mut error = response::refused(what, &redacted);
         error.hint = self.advice(refusal);
         error
     }
@@ -283,7 +283,7 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
     let mut asked = url.clone();
     asked.set_query(Some("format=json"));
     let (status, body) = transport::get(&agent(&url)?, &what, &asked, &authorization)?;
-    output::step(&format!("GET {url}: {status}"));
+    output::debug(&format!("GET {url}: {status}"));
     if status == 401 {
         return Err(Error::new(
             Kind::NoToken,
@@ -294,7 +294,7 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
     let Answer::Success(fields) = response::classify(status, &body) else {
         return Err(useless(&what, &format!("answered with status {status}")));
     };
-    let text = |name| Some(conceal(&response::text(&fields, name)?, &[access_token]));
+    let text = |name| Some(redact(&response::text(&fields, name)?, &[access_token]));
     match text("id") {
         Some(id) => Ok(User {
             id,

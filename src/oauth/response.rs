@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Server;
-use super::conceal::conceal;
+use super::redact::redact;
 use crate::error::{Error, Kind};
 
 const YEAR: u64 = 31_536_000;
@@ -65,8 +65,8 @@ pub fn classify(status: u16, body: &[u8]) -> Answer {
             let own: Vec<_> = own.iter().collect();
             let description = text(&fields, "error_description");
             Answer::Error(OAuthError {
-                error: conceal(&error, &own),
-                description: description.map(|text| conceal(&text, &own)),
+                error: redact(&error, &own),
+                description: description.map(|text| redact(&text, &own)),
             })
         }
         None if (200..300).contains(&status) => Answer::Success(fields),
@@ -131,7 +131,7 @@ pub fn device_code(
     let user_code = text(&fields, "user_code").ok_or("answered without a code to enter")?;
     // Both are shown, and a browser is started with one. What is shorter than
     // that is no secret, and may well stand in a URL.
-    let is_told = |shown: &str| conceal(shown, &[&device_code]) != shown;
+    let is_told = |shown: &str| redact(shown, &[&device_code]) != shown;
     let is_secret = device_code.expose_secret().len() >= 8;
     if is_secret && (is_told(page.as_str()) || is_told(&user_code)) {
         return Err("answered with a device code that everybody would see");

@@ -53,7 +53,7 @@ pub fn post(
         let failed = match within(left(), move || request.send(form.expose_secret())) {
             Ok((status, body)) => {
                 let took = begun.elapsed().as_millis();
-                output::step(&format!("POST {url}: {status} in {took} ms"));
+                output::debug(&format!("POST {url}: {status} in {took} ms"));
                 return Ok((status, body));
             }
             Err(failed) => failed,
@@ -64,7 +64,7 @@ pub fn post(
         match again {
             Some(wait) => {
                 let wait_ms = wait.as_millis();
-                output::step(&format!("no connection to {url}: again in {wait_ms} ms"));
+                output::debug(&format!("no connection to {url}: again in {wait_ms} ms"));
                 thread::sleep(*wait);
             }
             None => return Err(failed.explain(agent, what)),
@@ -97,7 +97,7 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
     };
     if let Some(proxy) = &proxy {
         let (host, port) = (proxy.host(), proxy.port());
-        output::step(&format!("through the proxy {host}:{port}"));
+        output::debug(&format!("through the proxy {host}:{port}"));
     }
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
     let config = Agent::config_builder()

@@ -58,7 +58,7 @@ pub fn answered(asked: &str, answer: &Answer) {
         Body::Json(value) => value["error"].as_str().unwrap_or_default(),
         _ => "",
     };
-    output::step(format!("{asked} -> {} {error}", answer.status).trim_end());
+    output::debug(format!("{asked} -> {} {error}", answer.status).trim_end());
 }
 
 fn shortened(text: &str, most: usize) -> String {

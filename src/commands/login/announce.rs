@@ -9,10 +9,10 @@ use crate::login::redirect_uri::RedirectUri;
 use crate::output;
 
 pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {
-    output::say("The application must have this Redirect URI registered, to the letter:");
-    output::say("");
-    output::say(&format!("    {}", redirect_uri.as_str()));
-    output::say("");
+    output::info("The application must have this Redirect URI registered, to the letter:");
+    output::info("");
+    output::info(&format!("    {}", redirect_uri.as_str()));
+    output::info("");
     if !redirect_uri.is_loopback() {
         return link(
             "Open this start link, in the browser that is to log in:",
@@ -22,14 +22,14 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {
     link("Log in here:", url);
     let is_ssh = env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty());
     if is_ssh && !is_sandbox {
-        output::say(
+        output::info(
             "This is an SSH session. For a browser on the machine that you sit at, run there",
         );
-        output::say("");
-        output::say(&format!("    {}", ssh_line(redirect_uri)));
-        output::say("");
+        output::info("");
+        output::info(&format!("    {}", ssh_line(redirect_uri)));
+        output::info("");
         if paste::can_ask() {
-            output::say("or paste here the address that the browser ends up at.");
+            output::info("or paste here the address that the browser ends up at.");
         }
     }
 }
@@ -39,10 +39,10 @@ pub fn paste(url: &Url) {
 }
 
 fn link(invitation: &str, url: &Url) {
-    output::say(invitation);
-    output::say("");
-    output::act(&format!("    {url}"));
-    output::say("");
+    output::info(invitation);
+    output::info("");
+    output::prompt(&format!("    {url}"));
+    output::info("");
 }
 
 /// Two lines: what to do now, and what to do instead.
@@ -58,7 +58,7 @@ pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
         ),
     };
     output::warn(&format!("no browser could be opened ({why}): {now}."));
-    output::say(
+    output::info(
         "That is for an application \"for user login\"; one \"for API access\" logs in with \
          --device or --paste.",
     );

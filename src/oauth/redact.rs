@@ -11,7 +11,7 @@ const LAYERS: usize = 3;
 
 /// A server's text without the secrets, or nothing of it where it holds one in
 /// another guise.
-pub fn conceal(text: &str, secrets: &[&SecretString]) -> String {
+pub fn redact(text: &str, secrets: &[&SecretString]) -> String {
     let secrets = || {
         let secrets = secrets.iter().map(|secret| secret.expose_secret());
         secrets.filter(|secret| !secret.is_empty())
@@ -87,13 +87,13 @@ mod tests {
                 form(&basic),
                 URL_SAFE_NO_PAD.encode(form(&secret)),
             ] {
-                let text = conceal(&quoted, &[&secret.clone().into()]);
+                let text = redact(&quoted, &[&secret.clone().into()]);
                 prop_assert!(!text.contains(&quoted), "{text}");
             }
             // What is around it is read all the same.
             for quoted in [&secret, &form(&secret), &basic] {
                 let text = format!("{before}{quoted}{after}").replace('%', "%25");
-                let text = conceal(&text, &[&secret.clone().into()]);
+                let text = redact(&text, &[&secret.clone().into()]);
                 prop_assert!(!text.contains(&secret), "{text}");
                 prop_assert!(!text.contains(&basic), "{text}");
             }
@@ -102,7 +102,7 @@ mod tests {
         #[test]
         fn a_text_without_secrets_stays_as_it_is(text in "[ -~]{0,100}") {
             let secret = "pa55w0rd-pa55w0rd".to_owned().into();
-            prop_assert_eq!(conceal(&text, &[&secret]), text);
+            prop_assert_eq!(redact(&text, &[&secret]), text);
         }
     }
 }

@@ -37,7 +37,7 @@ const LOCK_PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duratio
 
 /// Where a file is, or will be.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct AtomicFile {
     target: PathBuf,
     temporary: PathBuf,
     /// What a killed process had written whole, but not renamed yet, is known
@@ -45,10 +45,10 @@ pub struct Place {
     is_whole: Option<fn(&[u8]) -> bool>,
 }
 
-impl Place {
+impl AtomicFile {
     /// The place of any file. A symbolic link stands for its target, there
     /// already or not.
-    pub fn of(path: &Path) -> Result<Place, Error> {
+    pub fn of(path: &Path) -> Result<AtomicFile, Error> {
         let what = || format!("writing {}", path.display());
         let target = resolve(path).map_err(|error| Error::local(what(), error))?;
         match fs::metadata(&target) {
@@ -63,7 +63,7 @@ impl Place {
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(".tmp");
-        Ok(Place {
+        Ok(AtomicFile {
             temporary: target.with_file_name(temporary),
             target,
             is_whole: None,
@@ -73,8 +73,8 @@ impl Place {
     /// The place of a token file. A token that a killed process had received
     /// and written, but not put in place, is put in place by the next lock:
     /// the refresh token it replaces is spent.
-    pub fn of_token(path: &Path) -> Result<Place, Error> {
-        let mut place = Place::of(path)?.in_safe_directory()?;
+    pub fn of_token(path: &Path) -> Result<AtomicFile, Error> {
+        let mut place = AtomicFile::of(path)?.in_safe_directory()?;
         // Where the path is a link, whoever replaces that chooses the file.
         if path.is_symlink() {
             check_directory(parent(path))?;
@@ -84,7 +84,7 @@ impl Place {
     }
 
     /// Refuses a directory in which others could replace our file.
-    pub fn in_safe_directory(self) -> Result<Place, Error> {
+    pub fn in_safe_directory(self) -> Result<AtomicFile, Error> {
         check_directory(self.directory())?;
         Ok(self)
     }
@@ -132,7 +132,7 @@ impl Place {
             }
             if waited >= LOCK_PATIENCE && !told {
                 told = true;
-                output::say(&format!(
+                output::info(&format!(
                     "yandex-token: waiting for another process to finish with {}",
                     self.target.display()
                 ));
@@ -200,7 +200,7 @@ pub enum Turn<T> {
 
 /// The lock on a place. Dropped, it leaves the place as it was.
 pub struct Lock {
-    place: Place,
+    place: AtomicFile,
     file: File,
     done: bool,
 }
@@ -278,12 +278,12 @@ impl Drop for Lock {
 /// clone gives the room up.
 #[derive(Clone)]
 pub struct Reservation {
-    place: Place,
+    place: AtomicFile,
 }
 
 impl Reservation {
     /// Makes sure that the place can be written, with room for its content.
-    pub fn make(place: &Place) -> Result<Reservation, Error> {
+    pub fn make(place: &AtomicFile) -> Result<Reservation, Error> {
         let mut lock = place.lock()?;
         lock.reserve()?;
         Ok(lock.park())

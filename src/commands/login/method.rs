@@ -36,17 +36,17 @@ pub fn saves(options: &cli::Login) -> Result<bool, Error> {
 }
 
 /// How the person's answer comes to us.
-pub enum Way {
+pub enum Method {
     Loopback(Vec<RedirectUri>),
     /// With the Redirect URI to name, where one is given.
     Paste(Option<RedirectUri>),
     Device,
 }
 
-impl Way {
-    pub fn of(options: &cli::Login) -> Result<Way, Error> {
+impl Method {
+    pub fn of(options: &cli::Login) -> Result<Method, Error> {
         if options.device {
-            return Ok(Way::Device);
+            return Ok(Method::Device);
         }
         let mut uris = options.redirect_uri.clone();
         if options.paste {
@@ -64,7 +64,7 @@ impl Way {
                     "it goes with one --redirect-uri at most",
                 ));
             }
-            return Ok(Way::Paste(uris.pop()));
+            return Ok(Method::Paste(uris.pop()));
         }
         let parse =
             |text: &str, name| RedirectUri::parse(text).map_err(|why| Error::usage(name, why));
@@ -107,6 +107,6 @@ impl Way {
                 "it goes with one --redirect-uri, not with several",
             ));
         }
-        Ok(Way::Loopback(uris))
+        Ok(Method::Loopback(uris))
     }
 }
