@@ -13,7 +13,8 @@ pub mod values;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use login::Login;
 pub use printed::{Completions, Man, Shell};
@@ -69,7 +70,29 @@ pub fn parse() -> Result<Cli, clap::Error> {
             quiet: false,
             command: Command::Token(token),
         }),
-        None => Cli::try_parse(),
+        None => parse_with_clap(std::env::args_os()),
+    }
+}
+
+fn parse_with_clap(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    let contradiction = match &cli.command {
+        Command::Login(login) => login.contradiction(),
+        _ => None,
+    };
+    match contradiction {
+        Some(why) => Err(error("login", ErrorKind::ArgumentConflict, why)),
+        None => Ok(cli),
+    }
+}
+
+/// An error in clap's form, with the usage of this command.
+fn error(command: &str, kind: ErrorKind, why: &str) -> clap::Error {
+    let mut root = Cli::command();
+    root.build();
+    match root.find_subcommand_mut(command) {
+        Some(command) => command.error(kind, why),
+        None => root.error(kind, why),
     }
 }
 
@@ -151,6 +174,11 @@ pub struct Token {
     /// that can't be refreshed is printed as long as it has not expired
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
+
+    /// Never ask the server; exit 7 if the token has less life left than
+    /// --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    #[arg(long, verbatim_doc_comment)]
+    pub no_renew: bool,
 }
 
 const REFRESH_EXAMPLES: &str = "\
@@ -241,6 +269,11 @@ pub struct Exec {
     /// that can't be refreshed is used as long as it has not expired
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
+
+    /// Never ask the server; exit 7 if the token has less life left than
+    /// --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    #[arg(long, verbatim_doc_comment)]
+    pub no_renew: bool,
 
     /// The variable that the token is in [default: YANDEX_TOKEN]
     #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", hide_default_value = true,

@@ -15,6 +15,7 @@ mod status;
 mod token;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::{self, ExitCode, ExitStatus};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -109,13 +110,47 @@ fn help_of(error: &clap::Error) -> String {
     format!("{program}`yandex-token {name} --help` lists what there is.")
 }
 
-/// A variable's value. An empty one counts as unset.
+/// A variable's value, without white space and a byte order mark around it.
+/// An empty one counts as unset.
+///
+/// # Errors
+/// Not UTF-8; or in quotes, which a shell would have removed and the reader of
+/// an environment file has not.
 pub fn variable(name: &str) -> Result<Option<String>, Error> {
-    match env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(Error::usage(name, "not UTF-8")),
+    let value = match env::var(name) {
+        Ok(value) => value,
+        Err(env::VarError::NotPresent) => return Ok(None),
+        Err(env::VarError::NotUnicode(_)) => return Err(Error::usage(name, "not UTF-8")),
+    };
+    let value = value.trim();
+    let value = value.strip_prefix('\u{feff}').unwrap_or(value).trim();
+    for quote in ['"', '\''] {
+        if value.len() > 1 && value.starts_with(quote) && value.ends_with(quote) {
+            return Err(
+                Error::usage(name, format!("the value is in quotes ({quote})"))
+                    .hint("Remove the quotes: whatever set the variable has kept them."),
+            );
+        }
+    }
+    Ok((!value.is_empty()).then(|| value.to_owned()))
+}
+
+/// A variable that holds a path, which need not be UTF-8.
+fn path_variable(name: &str) -> Result<Option<PathBuf>, Error> {
+    match env::var_os(name) {
+        Some(path) if path.to_str().is_none() => Ok(Some(path.into())),
+        _ => Ok(variable(name)?.map(PathBuf::from)),
+    }
+}
+
+/// Whether the option or its variable forbids to ask the server.
+#[allow(dead_code)] // until `token` and `exec` renew on the way
+fn no_renew(option: bool) -> Result<bool, Error> {
+    match variable("YANDEX_TOKEN_NO_RENEW")?.as_deref() {
+        _ if option => Ok(true),
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => Err(Error::usage("YANDEX_TOKEN_NO_RENEW", "write 1 or 0")),
     }
 }
 
@@ -150,8 +185,11 @@ fn named_location(options: cli::Location) -> Result<Option<Location>, Error> {
     if let Some(path) = options.token_file {
         return Ok(Some(Location::File(path)));
     }
-    if let Some(path) = env::var_os("YANDEX_TOKEN_FILE").filter(|path| !path.is_empty()) {
-        return Ok(Some(Location::File(path.into())));
+    const FILE: &str = "YANDEX_TOKEN_FILE";
+    if let Some(path) = path_variable(FILE)? {
+        let path = cli::values::token_file(path.as_os_str());
+        let path = path.map_err(|why| Error::usage(FILE, why))?;
+        return Ok(Some(Location::File(path)));
     }
     let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::values::profile)?;
     Ok(profile.map(Location::Profile))

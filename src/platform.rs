@@ -20,6 +20,15 @@ pub const NEEDS_DISPLAY: bool = cfg!(target_os = "linux");
 /// Whether the status of what opens a URL says that it did not.
 pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
 
+/// The credential helper of the system's own keychain.
+pub const KEYCHAIN: &str = if cfg!(windows) {
+    "wincred"
+} else if cfg!(target_os = "macos") {
+    "osxkeychain"
+} else {
+    "secretservice"
+};
+
 /// Where programs keep what they have to remember.
 pub fn data_home() -> Option<PathBuf> {
     let home = || env::home_dir().filter(|path| path.is_absolute());

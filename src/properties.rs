@@ -292,11 +292,11 @@ pub fn urls(text: &str) {
 /// The other options with a form of their own.
 pub fn values(text: &str) {
     if let Ok(duration) = values::duration(text) {
-        let (number, unit) = text.split_at(text.len() - 1);
-        let unit = [("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]
-            .into_iter()
-            .find(|u| u.0 == unit);
-        let seconds = number.parse::<u128>().expect("a number") * unit.expect("a unit").1;
+        let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
+        let unit = units.into_iter().find(|unit| text.ends_with(unit.0));
+        let (unit, factor) = unit.unwrap_or(("", 1));
+        let number = &text[..text.len() - unit.len()];
+        let seconds = number.parse::<u128>().expect("a number") * factor;
         assert_eq!(u128::from(duration.as_secs()), seconds);
         assert!(number.bytes().all(|b| b.is_ascii_digit()) && seconds <= 36_500 * 86400);
     }

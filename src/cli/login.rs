@@ -1,14 +1,15 @@
 //! The options of `login`. The doc comments are the help.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{device_id, device_name, duration, scope};
+use super::values::{device_id, device_name, duration, keychain_helper, scope, subject};
 use super::{Application, Location, Output};
 use crate::login::redirect_uri::RedirectUri;
+use crate::platform;
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:
@@ -26,8 +27,31 @@ An application \"for user login\" has Redirect URIs of its own: register the one
 that is printed, to the letter. One \"for API access\" (Direct, Metrica) can't:
 --device and --paste are for it.";
 
+/// What keeps the token instead of printing it.
+const SAVING: [&str; 4] = ["save", "profile", "token_file", "keychain"];
+
+/// What only a login through a person or a browser needs.
+const INTERACTIVE: [&str; 11] = [
+    "device",
+    "paste",
+    "redirect_uri",
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "no_browser",
+    "timeout",
+    "optional_scope",
+    "login_hint",
+    "force_confirm",
+];
+
 #[derive(Args)]
-#[command(after_help = LOGIN_EXAMPLES, next_line_help = true)]
+#[command(
+    after_help = LOGIN_EXAMPLES,
+    next_line_help = true,
+    mut_arg("output", |arg| arg.conflicts_with_all(SAVING)),
+    mut_arg("format", |arg| arg.conflicts_with_all(SAVING))
+)]
 pub struct Login {
     #[command(flatten)]
     pub application: Application,
@@ -50,6 +74,12 @@ pub struct Login {
         verbatim_doc_comment
     )]
     pub paste: bool,
+
+    /// A service application's token for this user of its organisation, an
+    /// e-mail address or a numeric uid. Needs the client secret
+    #[arg(long, value_name = "USER", value_parser = subject, conflicts_with_all = INTERACTIVE,
+        help_heading = "Without a browser here", verbatim_doc_comment)]
+    pub subject: Option<String>,
 
     /// A Redirect URI of the application, to the letter. Repeatable: the
     /// first one whose port is free is used; port 0 takes any free port, for
@@ -130,12 +160,41 @@ pub struct Login {
     #[arg(long, help_heading = "Result", verbatim_doc_comment)]
     pub save: bool,
 
+    /// Keep the token's secrets in the system's keychain, through the program
+    /// docker-credential-HELPER; `none` for a file again. Implies --save
+    /// [default: secretservice, osxkeychain or wincred, as the system is]
+    #[arg(long, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
+        default_missing_value = platform::KEYCHAIN, conflicts_with = "token_file",
+        help_heading = "Result", verbatim_doc_comment)]
+    pub keychain: Option<String>,
+
     #[command(flatten)]
     pub result: Output,
 
     /// Log in to a sandbox inside this command: no account, no network.
     /// Without a browser the sandbox plays the user too
-    #[arg(long, conflicts_with_all = ["save", "profile", "token_file", "oauth_url"],
+    #[arg(long, conflicts_with_all = ["save", "profile", "token_file", "keychain", "oauth_url"],
         verbatim_doc_comment)]
     pub sandbox: bool,
+}
+
+impl Login {
+    /// The options that contradict each other by their number or value. clap
+    /// finds the others.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let secret_file = self.application.client_secret_file.as_deref();
+        let several = self.redirect_uri.len() > 1;
+        if self.paste && secret_file == Some(Path::new("-")) {
+            return Some(
+                "'--paste' cannot be used with '--client-secret-file -': both read standard input",
+            );
+        }
+        if self.paste && several {
+            return Some("'--paste' cannot be used with more than one '--redirect-uri'");
+        }
+        if self.listen.is_some() && several {
+            return Some("'--listen' cannot be used with more than one '--redirect-uri'");
+        }
+        None
+    }
 }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::ValueEnum;
 
-use super::values::profile;
+use super::values::{profile, token_file};
 use super::{Format, Token};
 
 /// `token`, with no other options than `--profile NAME` or `--token-file FILE`
@@ -23,8 +23,12 @@ pub fn token(mut arguments: impl Iterator<Item = OsString>) -> Option<Token> {
         }
         let is_placed = token.location.profile.is_some() || token.location.token_file.is_some();
         match option.to_str()? {
-            "--profile" if !is_placed => token.location.profile = Some(profile(&value).ok()?),
-            "--token-file" if !is_placed => token.location.token_file = Some(value.into()),
+            "-p" | "--profile" if !is_placed => {
+                token.location.profile = Some(profile(&value).ok()?)
+            }
+            "--token-file" if !is_placed => {
+                token.location.token_file = Some(token_file(value.as_ref()).ok()?);
+            }
             "--format" if token.result.format.is_none() => {
                 token.result.format = Some(Format::from_str(&value, false).ok()?);
             }
@@ -41,9 +45,10 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    const WORDS: [&str; 16] = [
+    const WORDS: [&str; 18] = [
         "token",
         "status",
+        "-p",
         "--profile",
         "--profile=work",
         "--token-file",
@@ -52,6 +57,7 @@ mod tests {
         "JSON",
         "work",
         "a/b",
+        "~/b",
         "",
         "-",
         "--",

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{any_uri, duration, loopback, scope};
+use super::values::{any_uri, client_id, duration, loopback, scope, subject};
 use crate::sandbox::Fault;
 
 const SANDBOX_EXAMPLES: &str = "\
@@ -36,6 +37,22 @@ pub struct Sandbox {
     )]
     pub consent: Option<Consent>,
 
+    /// Its client ID, so that a client's own configuration need not change
+    /// [default: drawn at random]
+    #[arg(long, value_name = "ID", value_parser = client_id,
+        help_heading = "The application", verbatim_doc_comment)]
+    pub client_id: Option<String>,
+
+    /// File with its client secret, `-` for standard input
+    /// [default: drawn at random]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "The application",
+        verbatim_doc_comment
+    )]
+    pub client_secret_file: Option<PathBuf>,
+
     /// Register this Redirect URI as well; any http URI on a loopback
     /// address is registered anyway. Repeatable
     #[arg(long, value_name = "URI", value_parser = any_uri,
@@ -57,6 +74,12 @@ pub struct Sandbox {
         verbatim_doc_comment
     )]
     pub api_access: bool,
+
+    /// The users of the organisation whose tokens the application may ask
+    /// for as a service application: e-mail addresses or uids, repeatable
+    #[arg(long, value_name = "USER", value_parser = subject, value_delimiter = ',',
+        help_heading = "The application", verbatim_doc_comment)]
+    pub service_users: Vec<String>,
 
     /// How long a token lives, and its refresh token with it: a number with
     /// s, m, h or d [default: 365d]

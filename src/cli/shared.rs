@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
-use super::values::{client_id, profile};
+use super::values::{client_id, profile, token_file};
 use crate::oauth::Server;
 
 // The application and the server that knows it.
@@ -43,12 +44,13 @@ pub struct Application {
 pub struct Location {
     /// The saved token with this name [default: default]
     /// [env: YANDEX_TOKEN_PROFILE]
-    #[arg(long, value_name = "NAME", value_parser = profile, conflicts_with = "token_file",
+    #[arg(short, long, value_name = "NAME", value_parser = profile, conflicts_with = "token_file",
         help_heading = "Result", verbatim_doc_comment)]
     pub profile: Option<String>,
 
     /// The saved token in this very file [env: YANDEX_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    #[arg(long, value_name = "FILE", help_heading = "Result",
+        value_parser = OsStringValueParser::new().try_map(|path| token_file(&path)))]
     pub token_file: Option<PathBuf>,
 }
 

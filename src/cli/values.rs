@@ -1,7 +1,9 @@
 //! Parses the values of options and of the variables behind them. An error is
 //! the second half of a sentence, and says what to write instead.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store;
@@ -13,6 +15,32 @@ pub fn profile(text: &str) -> Result<String, String> {
     Err("a name of letters, digits and . _ - @ +, never a path; \
          for a file write --token-file FILE"
         .into())
+}
+
+pub fn token_file(path: &OsStr) -> Result<PathBuf, String> {
+    match path.as_encoded_bytes() {
+        b"" => Err("it is empty".into()),
+        b"-" => Err("a saved token can't be in standard input: give the path of a file".into()),
+        [b'~', ..] => Err("only a shell expands ~: give the whole path, or ./~...".into()),
+        _ => Ok(path.into()),
+    }
+}
+
+/// Whose token a service application asks for.
+pub fn subject(text: &str) -> Result<String, String> {
+    let is_uid = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_plain = !text.contains(|c: char| c.is_control() || c.is_whitespace());
+    (is_uid || is_plain && text.contains('@'))
+        .then(|| text.to_owned())
+        .ok_or_else(|| "an e-mail address or a numeric uid".into())
+}
+
+/// The end of a name of a program, `docker-credential-HELPER`.
+pub fn keychain_helper(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (!text.is_empty() && text.bytes().all(fits))
+        .then(|| text.to_owned())
+        .ok_or_else(|| "letters, digits and -, such as pass or secretservice".into())
 }
 
 pub fn client_id(text: &str) -> Result<String, String> {
@@ -47,23 +75,26 @@ pub fn device_name(text: &str) -> Result<String, String> {
         .ok_or_else(|| "1 to 100 characters".into())
 }
 
+/// Seconds where there is no unit; 100 years at most.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return Err("a whole number with s, m, h or d, such as 90s or 5m".into()),
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86400),
+        _ => None,
     };
-    digits
-        .bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| digits.parse::<u64>().ok()?.checked_mul(unit))
-        .flatten()
+    let number = digits.bytes().all(|b| b.is_ascii_digit());
+    let seconds = unit
+        .filter(|_| number)
+        .and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
+    seconds
         .filter(|seconds| *seconds <= 100 * 365 * 86400)
         .map(Duration::from_secs)
-        .ok_or_else(|| "a whole number with s, m, h or d, of at most 100 years".into())
+        .ok_or_else(|| {
+            "a whole number with s, m, h or d, such as 90s or 5m; at most 100 years".into()
+        })
 }
 
 pub fn variable_name(text: &str) -> Result<String, String> {
@@ -97,12 +128,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_duration_is_a_whole_number_with_a_unit() {
+    fn a_duration_is_a_whole_number_of_seconds_or_of_its_unit() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
         for bad in [
             "",
-            "5",
             "m",
             "1.5h",
             "-1s",

@@ -1,14 +1,13 @@
 //! Which application asks, at which server: from options, the variables behind
 //! them, or a sandbox.
 
-use std::env;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{option_or_variable, variable};
+use super::{option_or_variable, path_variable, variable};
 use crate::cli;
 use crate::cli::values::client_id;
 use crate::error::Error;
@@ -87,13 +86,13 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
     if let Some(path) = &options.client_secret_file {
         return read_secret(path).map(Some);
     }
-    let file = env::var_os("YANDEX_CLIENT_SECRET_FILE").filter(|path| !path.is_empty());
+    let file = path_variable("YANDEX_CLIENT_SECRET_FILE")?;
     match (file, variable("YANDEX_CLIENT_SECRET")?) {
         (Some(_), Some(_)) => Err(Error::usage(
             "YANDEX_CLIENT_SECRET and YANDEX_CLIENT_SECRET_FILE",
             "both are set: unset one of them",
         )),
-        (Some(path), None) => read_secret(Path::new(&path)).map(Some),
+        (Some(path), None) => read_secret(&path).map(Some),
         (None, Some(secret)) => {
             let source = "YANDEX_CLIENT_SECRET".to_owned();
             checked(&secret)
@@ -105,7 +104,7 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
 }
 
 /// A secret is one line of a file, or of standard input for `-`.
-fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
+pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
     const MOST: u64 = 4096;
     let stdin = path.as_os_str() == "-";
     let source = match stdin {

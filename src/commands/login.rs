@@ -32,7 +32,7 @@ use method::Method;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     let way = Method::of(&options)?;
-    let save = method::saves(&options)?;
+    let save = method::saves(&options);
     let location = match options.sandbox {
         true => Location::Profile("default".to_owned()),
         false => location(options.location)?,

@@ -2,6 +2,9 @@
 
 use std::process::{Command, ExitCode};
 
+use secrecy::ExposeSecret;
+
+use super::application::read_secret;
 use super::{exit_code, not_started};
 use crate::cli::{self, Consent};
 use crate::error::Error;
@@ -11,7 +14,7 @@ use crate::sandbox::{self, Options, Sandbox};
 use crate::signals;
 
 /// The variables that could lead a program to a real account or token.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "YANDEX_OAUTH_URL",
     "YANDEX_CLIENT_ID",
     "YANDEX_CLIENT_SECRET",
@@ -20,6 +23,7 @@ const OURS: [&str; 9] = [
     "YANDEX_REFRESH_TOKEN",
     "YANDEX_TOKEN",
     "YANDEX_TOKEN_FILE",
+    "YANDEX_TOKEN_NO_RENEW",
     "YANDEX_TOKEN_PROFILE",
 ];
 
@@ -40,10 +44,14 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .collect();
     sandbox::can_be_registered(scopes.iter(), options.api_access)
         .map_err(|why| Error::usage("--scope", why))?;
+    let secret = options.client_secret_file.as_deref().map(read_secret);
+    let secret = secret.transpose()?;
     // Before any thread starts: see `signals::BlockedSignals`.
     let held = (!alone).then(signals::BlockedSignals::hold);
     let sandbox = Sandbox::start(Options {
         listen: options.listen,
+        client_id: options.client_id,
+        client_secret: secret.map(|given| given.secret.expose_secret().to_owned()),
         redirect_uris: options.redirect_uri,
         is_for_api: options.api_access,
         scopes,
@@ -52,7 +60,6 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         no_rotation: options.no_rotation,
         faults: options.fault,
         log: true,
-        ..Options::default()
     })?;
     let variables = [
         ("YANDEX_OAUTH_URL", sandbox.origin().to_owned()),

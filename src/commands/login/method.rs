@@ -7,32 +7,12 @@ use crate::error::Error;
 use crate::login::redirect_uri::RedirectUri;
 
 /// Whether the token is kept instead of printed.
-///
-/// # Errors
-/// Options that want both.
-pub fn saves(options: &cli::Login) -> Result<bool, Error> {
-    let (place, result) = (&options.location, &options.result);
-    let first = |options: &[(bool, &'static str)]| {
-        let given = options.iter().find(|(given, _)| *given);
-        given.map(|(_, name)| *name)
-    };
-    let saving = first(&[
-        (options.save, "--save"),
-        (place.profile.is_some(), "--profile"),
-        (place.token_file.is_some(), "--token-file"),
-    ]);
-    let printing = first(&[
-        (result.output.is_some(), "--output"),
-        (result.format.is_some(), "--format"),
-    ]);
-    match (saving, printing) {
-        (Some(saving), Some(printing)) => Err(Error::usage(
-            printing,
-            format!("it cannot be used with {saving}: a token that is saved is not printed"),
-        )
-        .hint("Leave one of them out; `yandex-token token` prints a saved token.")),
-        (saving, _) => Ok(saving.is_some()),
-    }
+pub fn saves(options: &cli::Login) -> bool {
+    let place = &options.location;
+    options.save
+        || place.profile.is_some()
+        || place.token_file.is_some()
+        || options.keychain.is_some()
 }
 
 /// How the person's answer comes to us.
@@ -50,20 +30,6 @@ impl Method {
         }
         let mut uris = options.redirect_uri.clone();
         if options.paste {
-            let stdin = |path: &std::path::PathBuf| path.as_os_str() == "-";
-            let secret_file = options.application.client_secret_file.clone();
-            let secret_file =
-                secret_file.or_else(|| Some(std::env::var_os("YANDEX_CLIENT_SECRET_FILE")?.into()));
-            if secret_file.as_ref().is_some_and(stdin) {
-                return Err(Error::usage("--paste", "standard input is for the code")
-                    .hint("Give the application password in a file or in YANDEX_CLIENT_SECRET."));
-            }
-            if uris.len() > 1 {
-                return Err(Error::usage(
-                    "--paste",
-                    "it goes with one --redirect-uri at most",
-                ));
-            }
             return Ok(Method::Paste(uris.pop()));
         }
         let parse =
@@ -100,12 +66,6 @@ impl Method {
                 Error::usage("--tls-cert", "it goes with an https Redirect URI")
                     .hint("Give the public one, to the letter: --redirect-uri https://..."),
             );
-        }
-        if options.listen.is_some() && uris.len() > 1 {
-            return Err(Error::usage(
-                "--listen",
-                "it goes with one --redirect-uri, not with several",
-            ));
         }
         Ok(Method::Loopback(uris))
     }

@@ -21,7 +21,10 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// A login that is complete but for these; the options are written in a row.
 fn login(home: &Home, options: &str, variables: Variables) -> Command {
-    let mut command = home.command(&["login", "--no-browser"]);
+    let mut command = home.command(&["login"]);
+    if !options.contains("--subject") {
+        command.arg("--no-browser");
+    }
     command.env("YANDEX_CLIENT_ID", "app");
     command.env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/");
     command.args(options.split_whitespace());
@@ -32,7 +35,10 @@ fn login(home: &Home, options: &str, variables: Variables) -> Command {
 /// Runs such a login, which waits for nobody.
 fn begin(home: &Home, options: &str, variables: Variables) -> Finished {
     let mut command = login(home, options, variables);
-    if !options.contains("--timeout") {
+    if !["--timeout", "--subject"]
+        .iter()
+        .any(|option| options.contains(option))
+    {
         command.args(["--timeout", "0s"]);
     }
     run(command)
@@ -152,7 +158,7 @@ fn a_format_or_duration_that_is_none_is_answered_with_those_there_are() {
         let says = ["--format", "token, json, env, header, bearer"];
         refuses(&format!("--format={bad}"), &[], &says);
     }
-    let bad = "5 m 0 1.5h 1,5h -1s +1s 5ms 5M 5min 1h30m 0x5s ٥m inf";
+    let bad = "m 1.5h 1,5h -1s +1s 5ms 5M 5min 1h30m 0x5s ٥m inf";
     let huge = "99999999999999999999d 18446744073709551615s 307445734561825861m";
     for bad in bad.split(' ').chain(huge.split(' ')).chain([""]) {
         let says = ["--timeout", "a whole number with s, m, h or d"];
@@ -162,28 +168,83 @@ fn a_format_or_duration_that_is_none_is_answered_with_those_there_are() {
 
 #[test]
 fn options_that_contradict_each_other_are_both_named() {
-    for (one, other) in [
-        ("--profile=a", "--token-file=b"),
-        ("--save", "--output=x"),
-        ("--save", "--format=token"),
-        ("--profile=a", "--output=x"),
-        ("--profile=a", "--format=json"),
-        ("--token-file=a", "--output=x"),
-        ("--token-file=a", "--format=json"),
-        ("--sandbox", "--save"),
-        ("--sandbox", "--profile=a"),
-        ("--sandbox", "--token-file=a"),
-        ("--sandbox", "--oauth-url=https://oauth.example"),
+    for (one, others) in [
+        ("--profile=a", "--token-file=b --output=x --format=json"),
+        ("-p=a", "--token-file=b -o=x"),
+        ("--save", "--output=x --format=token"),
+        ("--token-file=a", "--output=x --format=json --keychain=pass"),
+        ("--keychain", "--output=x --format=json"),
+        (
+            "--sandbox",
+            "--save --profile=a --token-file=a --keychain --oauth-url=https://oauth.example",
+        ),
+        (
+            "--device",
+            "--paste --redirect-uri=http://[::1]:0/ --listen=[::1]:0",
+        ),
+        ("--paste", "--listen=127.0.0.1:0"),
+        (
+            "--subject=me@site",
+            "--device --paste --redirect-uri=http://[::1]:0/ --listen=[::1]:0 --no-browser \
+             --timeout=5 --optional-scope=a:b --login-hint=me --force-confirm",
+        ),
+        ("--paste", "--client-secret-file=-"),
     ] {
-        let [a, b] = [one, other].map(|option| option.split('=').next().unwrap());
-        let says = [a, b, "cannot be used with"];
-        refuses(&format!("{one} {other}"), &[], &says);
-        refuses(&format!("{other} {one}"), &[], &says);
+        for other in others.split_whitespace() {
+            let [a, b] = [one, other].map(|option| match option.split('=').next() {
+                Some("-p") => "--profile",
+                Some("-o") => "--output",
+                name => name.unwrap(),
+            });
+            let says = [a, b, "cannot be used with"];
+            refuses(&format!("{one} {other}"), &[], &says);
+            refuses(&format!("{other} {one}"), &[], &says);
+        }
     }
     let two = "--redirect-uri=http://127.0.0.1:0/ --redirect-uri=http://localhost:0/";
-    let listen = format!("{two} --listen=127.0.0.1:0");
-    refuses(&listen, &[], &["--listen", "one --redirect-uri"]);
-    refuses("-o=x --save", &[], &["--output", "--save"]);
+    for (one, other) in [("--listen", "=127.0.0.1:0"), ("--paste", "")] {
+        let says = [one, "cannot be used with more than one '--redirect-uri'"];
+        refuses(&format!("{two} {one}{other}"), &[], &says);
+    }
+}
+
+#[test]
+fn a_token_file_is_neither_standard_input_nor_below_a_tilde() {
+    for (file, says) in [
+        ("-", "standard input"),
+        ("~/a.json", "only a shell expands ~"),
+    ] {
+        refuses(
+            &format!("--token-file={file}"),
+            &[],
+            &["--token-file", says],
+        );
+        let variable = [("YANDEX_TOKEN_FILE", file)];
+        refuses("--save", &variable, &["YANDEX_TOKEN_FILE: ", says]);
+    }
+}
+
+#[test]
+fn what_surrounds_a_variables_value_is_dropped_and_quotes_are_refused() {
+    let home = Home::new();
+    let id = |text| [("YANDEX_CLIENT_ID", text)];
+    for text in [" app\t\r\n", "\u{feff}app", " \u{feff} app "] {
+        let url = begins(&home, "", &id(text));
+        assert_eq!(parameter(&url, "client_id").as_deref(), Some("app"));
+    }
+    refuses("", &id(" \n"), &["--client-id"]);
+    for name in [
+        "YANDEX_CLIENT_ID",
+        "YANDEX_OAUTH_URL",
+        "YANDEX_REDIRECT_URI",
+    ] {
+        for value in ["'s3cret'", "\"s3cret\"", " 's3cret' ", "\"\""] {
+            refuses("", &[(name, value)], &[name, "quotes"]).hides(&["s3cret"]);
+        }
+    }
+    for name in SECRETS {
+        refuses("", &[(name, "'s3cret'")], &[name, "quotes"]).hides(&["s3cret"]);
+    }
 }
 
 #[test]

@@ -53,6 +53,21 @@ fn a_sandbox_serves_where_it_is_told_to() {
 }
 
 #[test]
+fn a_sandbox_has_the_id_and_the_secret_that_it_is_told() {
+    let home = Home::new();
+    fs::write(home.path().join("secret"), "s3cret\n").unwrap();
+    let options = ["--client-id=mine", "--client-secret-file=secret"];
+    let print = [
+        "--",
+        "sh",
+        "-c",
+        "echo $YANDEX_CLIENT_ID $YANDEX_CLIENT_SECRET",
+    ];
+    let done = run(home.command(&[&["sandbox"], &options[..], &print].concat()));
+    assert_eq!(done.stdout, "mine s3cret\n", "{done:#?}");
+}
+
+#[test]
 fn a_signal_ends_a_sandbox_that_serves() {
     for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let home = Home::new();
