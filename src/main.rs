@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod error;
 mod http;
+mod json;
 mod login;
 mod oauth;
 mod output;

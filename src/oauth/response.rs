@@ -10,6 +10,7 @@ use url::Url;
 use super::Server;
 use super::redact::redact;
 use crate::error::{Error, Kind};
+use crate::json;
 
 const YEAR: u64 = 31_536_000;
 
@@ -48,7 +49,7 @@ pub fn classify(status: u16, body: &[u8]) -> Answer {
         429 | 500.. => return Answer::Useless(format!("answered with status {status}")),
         _ => {}
     }
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+    let Ok(fields) = json::object(body) else {
         let what = if body.is_empty() {
             "an empty body"
         } else {
@@ -93,8 +94,8 @@ pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static s
         access_token,
         token_type: text(&fields, "token_type"),
         refresh_token: text(&fields, "refresh_token").map(SecretString::from),
-        scope: text(&fields, "scope"),
-        expires_in: fields.get("expires_in").and_then(seconds),
+        scope: fields.get("scope").and_then(json::words),
+        expires_in: fields.get("expires_in").and_then(json::seconds),
     })
 }
 
@@ -123,7 +124,7 @@ pub fn device_code(
         return Err("answered with a page for the code that is not https");
     }
     let at_least = |name, least, default| {
-        let seconds = fields.get(name).and_then(seconds).unwrap_or(default);
+        let seconds = fields.get(name).and_then(json::seconds).unwrap_or(default);
         Duration::from_secs(seconds.clamp(least, YEAR))
     };
     let device_code = text(&fields, "device_code").filter(|code| !code.is_empty());
@@ -155,18 +156,7 @@ pub fn is_access_token(text: &str) -> bool {
 }
 
 pub(super) fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    let text = fields.get(name)?.as_str()?;
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// A lifetime: whole, or as servers also write it, in quotes or with a
-/// fraction; a negative one is over.
-fn seconds(value: &Value) -> Option<u64> {
-    let number = match value {
-        Value::String(text) => text.trim().parse().ok().filter(|n: &f64| !n.is_nan())?,
-        _ => return value.as_u64().or_else(|| value.as_f64().map(|n| n as u64)),
-    };
-    Some(number as u64)
+    fields.get(name).and_then(json::text)
 }
 
 /// The user-facing error for an OAuth error.

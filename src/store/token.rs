@@ -1,29 +1,68 @@
 //! What a token file holds. This is the one place that writes tokens out, so
-//! `expose_secret` here is the format of the file and nothing else.
+//! `expose_secret` here is the format of the file and nothing else. What we
+//! read may have been written by a server, by another tool or by hand.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
+use crate::json::{self, Fields};
 use crate::oauth::response::{TokenResponse, is_access_token};
 use crate::output;
 
 /// A token, and how it was got.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub struct StoredToken {
+    #[serde(serialize_with = "expose")]
     pub access_token: SecretString,
     pub token_type: Option<String>,
+    #[serde(serialize_with = "expose_some")]
     pub refresh_token: Option<SecretString>,
+    /// As the server named it, else as it was asked for.
     pub scope: Option<String>,
-    /// Seconds since the epoch; None where the server named no lifetime.
+    /// Seconds since the epoch; None in a file that is not ours.
+    pub issued_at: Option<u64>,
+    /// None where the server named no lifetime.
     pub expires_at: Option<u64>,
-    /// None in a file that holds only a server's answer.
     pub client_id: Option<String>,
     pub oauth_url: Option<String>,
+    /// Whose token it is.
+    pub account: Option<String>,
     pub device_id: Option<String>,
+    /// The credential helper that keeps the two tokens, and its entry.
+    pub keychain: Option<String>,
+    pub keychain_id: Option<String>,
+    #[serde(flatten)]
+    pub login: LoginOptions,
+    /// The last renewal that failed: when, and the OAuth error or
+    /// [`UNREACHABLE`].
+    pub renew_failed_at: Option<u64>,
+    pub renew_error: Option<String>,
+    /// Whether it was asked for without a client secret.
+    pub renew_without_secret: Option<bool>,
     /// Keys that are not ours, kept as they are.
-    other: Map<String, Value>,
+    #[serde(skip)]
+    other: Fields,
+}
+
+/// The `renew_error` of a server that was not reached.
+pub const UNREACHABLE: &str = "unreachable";
+
+/// What a saved login was given, for the next one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LoginOptions {
+    pub method: Option<String>,
+    pub redirect_uris: Vec<String>,
+    pub listen: Option<String>,
+    pub tls_cert: Option<String>,
+    pub tls_key: Option<String>,
+    /// Absolute.
+    pub client_secret_file: Option<String>,
+    pub scope_asked: Option<String>,
+    pub optional_scope_asked: Option<String>,
+    pub subject: Option<String>,
 }
 
 impl StoredToken {
@@ -34,16 +73,25 @@ impl StoredToken {
         oauth_url: String,
         device_id: Option<String>,
     ) -> StoredToken {
+        let now = now();
         StoredToken {
-            expires_at: expires_at(answer.expires_in),
+            issued_at: Some(now),
+            expires_at: answer.expires_in.map(|left| now.saturating_add(left)),
             access_token: answer.access_token,
             token_type: answer.token_type,
             refresh_token: answer.refresh_token,
             scope: answer.scope,
             client_id: Some(client_id),
             oauth_url: Some(oauth_url),
+            account: None,
             device_id,
-            other: Map::new(),
+            keychain: None,
+            keychain_id: None,
+            login: LoginOptions::default(),
+            renew_failed_at: None,
+            renew_error: None,
+            renew_without_secret: None,
+            other: Fields::new(),
         }
     }
 
@@ -55,53 +103,75 @@ impl StoredToken {
         client_id: String,
         oauth_url: String,
     ) -> StoredToken {
+        let new = StoredToken::new(answer, client_id, oauth_url, self.device_id);
         StoredToken {
-            expires_at: expires_at(answer.expires_in),
-            access_token: answer.access_token,
-            token_type: answer.token_type.or(self.token_type),
-            refresh_token: answer.refresh_token.or(self.refresh_token),
-            scope: answer.scope.or(self.scope),
-            client_id: Some(client_id),
-            oauth_url: Some(oauth_url),
-            device_id: self.device_id,
+            token_type: new.token_type.or(self.token_type),
+            refresh_token: new.refresh_token.or(self.refresh_token),
+            scope: new.scope.or(self.scope),
+            account: self.account,
+            keychain: self.keychain,
+            keychain_id: self.keychain_id,
+            login: self.login,
             other: self.other,
+            ..new
         }
     }
 
     /// # Errors
     /// What makes it no token file, without showing it.
     pub fn parse(content: &[u8]) -> Result<StoredToken, &'static str> {
-        let mut fields: Map<String, Value> = match serde_json::from_slice(content) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err("it is not a JSON object"),
-            Err(_) => return Err("it is not JSON"),
-        };
+        let mut fields = json::object(content)?;
         let Some(Value::String(access_token)) = fields.remove("access_token") else {
             return Err("it holds no access_token");
         };
         if !is_access_token(&access_token) {
             return Err("its access_token is not one");
         }
-        let expires_at = match fields.remove("expires_at") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(seconds(&value).ok_or("its expires_at is not a number")?),
-        };
         // A server's raw answer counts from a moment that nobody knows now.
         fields.remove("expires_in");
-        let mut text = |name: &'static str| match fields.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-            Some(_) => Err("one of its fields is not text"),
+        // rclone's.
+        let expiry = fields.remove("expiry");
+        let expires_at = match fields.remove("expires_at") {
+            None | Some(Value::Null) => expiry.as_ref().and_then(rfc3339),
+            Some(value) => Some(json::seconds(&value).ok_or("its expires_at is not a number")?),
         };
+        let mut take = |name| fields.remove(name).unwrap_or_default();
+        let redirect_uris = match take("redirect_uris") {
+            Value::Array(uris) => uris.iter().filter_map(json::text).collect(),
+            _ => Vec::new(),
+        };
+        let scope = json::words(&take("scope"));
+        let issued_at = json::seconds(&take("issued_at"));
+        let renew_failed_at = json::seconds(&take("renew_failed_at"));
+        let renew_without_secret = take("renew_without_secret").as_bool();
+        let mut text = |name| json::text(&take(name));
         Ok(StoredToken {
             access_token: access_token.into(),
-            token_type: text("token_type")?,
-            refresh_token: text("refresh_token")?.map(SecretString::from),
-            scope: text("scope")?,
+            token_type: text("token_type"),
+            refresh_token: text("refresh_token").map(SecretString::from),
+            scope,
+            issued_at,
             expires_at,
-            client_id: text("client_id")?,
-            oauth_url: text("oauth_url")?,
-            device_id: text("device_id")?,
+            client_id: text("client_id"),
+            oauth_url: text("oauth_url"),
+            account: text("account"),
+            device_id: text("device_id"),
+            keychain: text("keychain"),
+            keychain_id: text("keychain_id"),
+            login: LoginOptions {
+                method: text("method"),
+                redirect_uris,
+                listen: text("listen"),
+                tls_cert: text("tls_cert"),
+                tls_key: text("tls_key"),
+                client_secret_file: text("client_secret_file"),
+                scope_asked: text("scope_asked"),
+                optional_scope_asked: text("optional_scope_asked"),
+                subject: text("subject"),
+            },
+            renew_failed_at,
+            renew_error: text("renew_error"),
+            renew_without_secret,
             other: fields,
         })
     }
@@ -109,21 +179,9 @@ impl StoredToken {
     /// The token file: one line of JSON.
     pub fn to_json(&self) -> SecretString {
         let mut fields = self.other.clone();
-        let secret = |secret: &SecretString| json!(secret.expose_secret());
-        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
-        for (name, value) in [
-            ("access_token", Some(secret(&self.access_token))),
-            ("token_type", text(&self.token_type)),
-            ("refresh_token", self.refresh_token.as_ref().map(secret)),
-            ("scope", text(&self.scope)),
-            ("expires_at", self.expires_at.map(|seconds| json!(seconds))),
-            ("client_id", text(&self.client_id)),
-            ("oauth_url", text(&self.oauth_url)),
-            ("device_id", text(&self.device_id)),
-        ] {
-            if let Some(value) = value {
-                fields.insert(name.to_owned(), value);
-            }
+        if let Ok(Value::Object(ours)) = serde_json::to_value(self) {
+            let is_set = |value: &Value| !value.is_null() && *value != json!([]);
+            fields.extend(ours.into_iter().filter(|(_, value)| is_set(value)));
         }
         output::json(&Value::Object(fields)).into()
     }
@@ -141,25 +199,51 @@ impl StoredToken {
 
     /// Whether both are the outcome of the same answer.
     pub fn is_same_as(&self, other: &StoredToken) -> bool {
-        let refresh_token = |token: &StoredToken| {
-            let token = token.refresh_token.as_ref();
-            token.map(|token| token.expose_secret().to_owned())
-        };
         self.access_token.expose_secret() == other.access_token.expose_secret()
-            && self.expires_at == other.expires_at
-            && refresh_token(self) == refresh_token(other)
+            && (self.issued_at, self.expires_at) == (other.issued_at, other.expires_at)
+            && self.has_refresh_token_of(other)
+    }
+
+    pub fn has_refresh_token_of(&self, other: &StoredToken) -> bool {
+        let [a, b] = [self, other].map(|token| {
+            let token = token.refresh_token.as_ref();
+            token.map(|token| token.expose_secret())
+        });
+        a == b
     }
 }
 
-fn expires_at(expires_in: Option<u64>) -> Option<u64> {
-    expires_in.map(|seconds| now().saturating_add(seconds))
+fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
 }
 
-/// Also as a fraction, as other tools write it; before the epoch is over.
-fn seconds(value: &Value) -> Option<u64> {
-    value
-        .as_u64()
-        .or_else(|| value.as_f64().map(|seconds| seconds as u64))
+fn expose_some<S: Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    secret
+        .as_ref()
+        .map(|secret| secret.expose_secret())
+        .serialize(serializer)
+}
+
+/// Seconds since the epoch of a date with its offset, as Go writes it; a date
+/// before it is Go's way to say that there is none.
+fn rfc3339(value: &Value) -> Option<u64> {
+    let text = value.as_str()?;
+    let (time, offset) = match text.strip_suffix('Z') {
+        Some(time) => (time, 0),
+        None => {
+            let (time, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            let (hours, minutes) = offset.strip_prefix(['+', '-'])?.split_once(':')?;
+            let seconds = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+            let is_west = offset.starts_with('-');
+            (time, if is_west { -seconds } else { seconds })
+        }
+    };
+    let time = humantime::parse_rfc3339(&format!("{time}Z")).ok()?;
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    seconds.checked_add_signed(-offset)
 }
 
 pub fn now() -> u64 {
@@ -197,10 +281,11 @@ mod tests {
             "c".into(),
             "https://o".into(),
         );
-        let after: Value = serde_json::from_str(after.to_json().expose_secret()).expect("JSON");
+        let mut after: Value = serde_json::from_str(after.to_json().expose_secret()).expect("JSON");
+        assert!(after["issued_at"].take().is_u64());
         assert_eq!(
             after,
-            json!({"access_token": "b", "refresh_token": "r", "scope": "s", "client_id": "c",
+            json!({"access_token": "b", "issued_at": null, "refresh_token": "r", "scope": "s", "client_id": "c",
                 "oauth_url": "https://o", "device_id": "device", "note": {"x": [1]}})
         );
     }
@@ -209,6 +294,52 @@ mod tests {
     fn a_servers_raw_answer_is_a_token_without_a_known_end() {
         let token = StoredToken::parse(br#"{"access_token": "t", "expires_in": 1}"#);
         assert_eq!(token.map(|token| token.expires_at), Ok(None));
+    }
+
+    #[test]
+    fn fields_are_read_however_others_write_them_and_nonsense_is_left_out() {
+        let parse = |fields: &str| {
+            let file = format!(r#"{{"access_token": "t", {fields}}}"#);
+            StoredToken::parse(file.as_bytes()).expect("a token file")
+        };
+        for (expiry, at) in [
+            (r#""expires_at": "1700000000""#, Some(1_700_000_000)),
+            (r#""expires_at": 1700000000.5"#, Some(1_700_000_000)),
+            (
+                r#""expires_at": null, "expiry": "1970-01-01T00:00:07Z""#,
+                Some(7),
+            ),
+            (
+                r#""expires_at": 7, "expiry": "2023-01-01T00:00:00Z""#,
+                Some(7),
+            ),
+            (
+                r#""expiry": "2023-11-15T01:13:20.123456789+03:00""#,
+                Some(1_700_000_000),
+            ),
+            (
+                r#""expiry": "2023-11-14T18:13:20-04:00""#,
+                Some(1_700_000_000),
+            ),
+            (r#""expiry": "0001-01-01T00:00:00Z""#, None),
+            (r#""expiry": "12:00""#, None),
+            (r#""expiry": "2023-11-14T18:13:20é0:00""#, None),
+            (r#""expiry": [1]"#, None),
+        ] {
+            assert_eq!(parse(expiry).expires_at, at, "{expiry}");
+        }
+        let token = parse(
+            r#""scope": ["a:b", "c:d", 7], "issued_at": "17", "redirect_uris": [1, "u"],
+            "renew_failed_at": {}, "renew_error": 5, "subject": "", "account": ["x"]"#,
+        );
+        assert_eq!(token.scope.as_deref(), Some("a:b c:d"));
+        assert_eq!((token.issued_at, token.renew_failed_at), (Some(17), None));
+        assert_eq!(token.login.redirect_uris, ["u"]);
+        assert_eq!(
+            (token.renew_error, token.login.subject, token.account),
+            (None, None, None)
+        );
+        assert!(StoredToken::parse(b"\xef\xbb\xbf{\"access_token\": \"t\"}").is_ok());
     }
 
     #[test]
@@ -230,7 +361,7 @@ mod tests {
             lifetime in prop_oneof!["null", "-?[0-9]{1,21}([.][0-9]{1,20})?(e[0-9]{1,2})?"],
             others in prop::collection::vec(
                 (
-                    "[a-z_\u{80}-\u{fff}]{0,3}|expires_in|scope|refresh_token",
+                    "[a-z_\u{80}-\u{fff}]{0,3}|expires_in|scope|refresh_token|issued_at|expiry|redirect_uris",
                     prop_oneof![
                         any::<String>().prop_map(|text| json!(text).to_string()),
                         any::<f64>().prop_map(|number| json!([number, {"x": number}]).to_string()),

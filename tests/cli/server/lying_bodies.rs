@@ -17,7 +17,10 @@ fn a_body_that_is_not_json_is_refused_however_it_is_called() {
     let utf16: Vec<u8> = TRUE.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let in_json = |value: &str| bytes(TRUE.replacen('{', &format!("{{\"x\":{value},"), 1));
     let lies = vec![
-        ("BOM", [b"\xef\xbb\xbf", TRUE.as_bytes()].concat()),
+        (
+            "two BOMs",
+            [b"\xef\xbb\xbf\xef\xbb\xbf", TRUE.as_bytes()].concat(),
+        ),
         ("NUL before", [b"\0", TRUE.as_bytes()].concat()),
         ("NUL behind", [TRUE.as_bytes(), b"\0"].concat()),
         ("NUL within", bytes(TRUE.replace("n3w", "n\u{0}3w"))),
