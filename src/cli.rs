@@ -18,7 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use login::Login;
 pub use printed::{Completions, Man, Shell};
-pub use sandbox::{Consent, Sandbox};
+pub use sandbox::Sandbox;
 pub use shared::{Application, Format, Location, Output};
 use values::{duration, variable_name};
 

@@ -2,8 +2,7 @@
 //! rest have the same functions, so that whoever calls them need not know.
 //!
 //! Larger things have homes of their own: signals in `signals`, the owners and
-//! modes of files in `store::files`, private directories in `private_dir`, the
-//! gate's inner socket in `gate::backend`.
+//! modes of files in `store::files`, private directories in `private_dir`.
 
 use std::env;
 use std::io;

@@ -4,44 +4,45 @@
 //! scripts: it shares no code with `oauth`, so that the two can't share a
 //! mistake. Its state is in memory and gone with the process.
 
-mod application;
 mod authorize;
 mod consent;
 mod credentials;
 mod device;
 mod fault;
-mod http;
 mod info;
 mod log;
-mod reply;
+mod parameters;
+mod redirect;
+mod registration;
+mod response;
 mod state;
 mod token;
 mod tokens;
 mod user;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+
 use crate::error::Error;
-use crate::http::{Gate, Policy};
+use crate::http::{self, Delivery, Request, Response, Server};
 use crate::random;
-use application::Application;
-pub use application::can_be_registered;
 pub use fault::Fault;
 use fault::{Faults, Kind};
-use http::{Answer, Call, Spoilt};
+use registration::Registration;
+pub use registration::can_be_registered;
 use state::State;
 use tokens::Tokens;
-use user::User;
+pub use user::User;
 
 /// Bytes of a form; what OAuth needs is far below.
 const MAX_BODY: usize = 64 << 10;
 const YEAR: Duration = Duration::from_secs(31_536_000);
 
 /// What the user of the sandbox answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Consent {
     #[default]
     Ask,
@@ -67,82 +68,70 @@ pub struct Options {
     /// A refresh token stays good instead of being replaced at each use.
     pub no_rotation: bool,
     pub faults: Vec<Fault>,
-    /// Whether each request is told under `--verbose`.
+    /// Whether requests are logged under `--verbose`.
     pub log: bool,
 }
 
 /// A sandbox that is being served, until the process ends.
 pub struct Sandbox {
-    application: Application,
+    registration: Registration,
     state: Arc<Mutex<State>>,
-    _gate: Gate,
+    _server: Server,
 }
 
 impl Sandbox {
     /// # Errors
     /// A port that is in use or forbidden.
     pub fn start(options: Options) -> Result<Sandbox, Error> {
-        let address = options
-            .listen
-            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let failed = |error: std::io::Error| {
-            Error::local(format!("serving the sandbox on {address}"), error)
-        };
-        let listener = TcpListener::bind(address).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let policy = Policy {
-            hosts: Vec::new(),
-            max_body: MAX_BODY,
-            tls: None,
-        };
-        let gate = Gate::open(vec![listener], policy).map_err(failed)?;
-        let application = Application {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let address = options.listen.unwrap_or(any_port);
+        let (listeners, port) = http::bind(&[address.ip()], address.port()).map_err(failure)?;
+        let registration = Registration {
             client_id: options.client_id.unwrap_or_else(random::hex),
             client_secret: options.client_secret.unwrap_or_else(random::hex),
             is_for_api: options.is_for_api,
             redirect_uris: options.redirect_uris,
             scopes: options.scopes,
-            origin: format!("http://{address}"),
+            origin: format!("http://{}", SocketAddr::new(address.ip(), port)),
         };
         let tokens = Tokens::new(options.token_lifetime.unwrap_or(YEAR), !options.no_rotation);
         let state = Arc::new(Mutex::new(State::new(
-            application.clone(),
+            registration.clone(),
             options.consent,
             Faults(options.faults),
             tokens,
         )));
-        let server = gate.server();
-        let serving = Arc::clone(&state);
-        thread::spawn(move || {
-            for mut request in server.incoming_requests() {
-                let call = Call::read(&mut request);
-                let mut state = lock(&serving);
-                let asked = (options.log).then(|| log::asked(&call, &state.application.client_id));
-                let (answer, spoilt) = answer(&call, &mut state);
-                drop(state);
-                if let Some(asked) = asked {
-                    log::answered(&asked, &answer);
+        let server = {
+            let state = Arc::clone(&state);
+            let server_options = http::Options {
+                max_body: MAX_BODY,
+                ..http::Options::default()
+            };
+            Server::start(listeners, server_options, move |request| {
+                let response = respond(request, &mut lock(&state));
+                if options.log {
+                    log::log(request, &response);
                 }
-                answer.send(request, allowed(&call.path), spoilt);
-            }
-        });
+                response
+            })
+        };
         Ok(Sandbox {
-            application,
+            registration,
             state,
-            _gate: gate,
+            _server: server.map_err(|error| Error::local("starting the sandbox", error))?,
         })
     }
 
     pub fn origin(&self) -> &str {
-        &self.application.origin
+        &self.registration.origin
     }
 
     pub fn client_id(&self) -> &str {
-        &self.application.client_id
+        &self.registration.client_id
     }
 
     pub fn client_secret(&self) -> &str {
-        &self.application.client_secret
+        &self.registration.client_secret
     }
 
     /// Somebody who allows whatever is asked, for want of a browser.
@@ -165,44 +154,52 @@ fn allowed(path: &str) -> &'static str {
     }
 }
 
-fn answer(call: &Call, state: &mut State) -> (Answer, Spoilt) {
-    let allowed = allowed(&call.path);
+fn failure(error: http::BindError) -> Error {
+    let in_use = error.is_in_use();
+    let error = Error::local(error.what(), error.why());
+    match in_use {
+        true => error.hint("Stop that program, or give another port with --listen."),
+        false => error,
+    }
+}
+
+fn respond(request: &Request, state: &mut State) -> Response {
+    let allowed = allowed(&request.path);
     if allowed.is_empty() {
         let title = ("Page not found", "Страница не найдена");
-        return (Answer::page(call, 404, title, ""), Spoilt::default());
+        return response::page(request, 404, title, "");
     }
-    if !allowed.split(", ").any(|method| method == call.method) {
+    if !allowed.split(", ").any(|method| method == request.method) {
         let title = ("Method not allowed", "Метод не поддерживается");
-        return (Answer::page(call, 405, title, ""), Spoilt::default());
+        return response::page(request, 405, title, "").with("Allow", allowed);
     }
-    let fault = match state.faults.next(call) {
-        Ok(fault) => fault,
-        Err(why) => {
-            let answer = Answer::refusal(400, "sandbox_fault", Some(&why));
-            return (answer, Spoilt::default());
-        }
-    };
-    let (mut error, mut spoilt) = (None, Spoilt::default());
-    match fault {
-        Some(Kind::Error(named)) if call.path == "/authorize" && call.method == "GET" => {
-            error = Some(named);
-        }
-        Some(Kind::Error(named)) => return (fault::refused(call, named), spoilt),
-        Some(Kind::Status(status)) => return (fault::unavailable(status), spoilt),
-        Some(Kind::Spoilt(how)) => spoilt = how,
-        None => {}
+    let is_authorization = request.path == "/authorize" && request.method == "GET";
+    let (mut error, mut delivery, mut is_empty) = (None, Delivery::Whole, false);
+    match state.faults.next(request) {
+        Err(why) => return response::error(400, "sandbox_fault", Some(&why)),
+        Ok(Some(Kind::Error(named))) if is_authorization => error = Some(named),
+        Ok(Some(Kind::Error(named))) => return fault::refused(request, named),
+        Ok(Some(Kind::Status(status))) => return fault::unavailable(status),
+        Ok(Some(Kind::Delivery(how))) => delivery = how,
+        Ok(Some(Kind::Empty)) => is_empty = true,
+        Ok(None) => {}
     }
     let now = Instant::now();
-    let answered = match (&*call.path, &*call.method) {
-        ("/authorize", "GET") => Ok(authorize::ask(call, state, error, now)),
-        ("/authorize", _) => Ok(consent::decide(call, state, now)),
-        ("/verification_code", _) => Ok(authorize::show_code(call)),
-        ("/token", _) => token::grant(call, state, now),
-        ("/revoke_token", _) => token::revoke(call, state),
-        ("/info", _) => Ok(info::info(call, state, now)),
-        ("/device/code", _) => device::issue(call, state, now),
-        ("/device", "GET") => Ok(device::page(call)),
-        _ => Ok(device::enter(call, state, now)),
+    let response = match (&*request.path, &*request.method) {
+        ("/authorize", "GET") => Ok(authorize::ask(request, state, error, now)),
+        ("/authorize", _) => Ok(consent::decide(request, state, now)),
+        ("/verification_code", _) => Ok(authorize::show_code(request)),
+        ("/token", _) => token::grant(request, state, now),
+        ("/revoke_token", _) => token::revoke(request, state),
+        ("/info", _) => Ok(info::info(request, state, now)),
+        ("/device/code", _) => device::issue(request, state, now),
+        ("/device", "GET") => Ok(device::page(request)),
+        _ => Ok(device::enter(request, state, now)),
     };
-    (answered.unwrap_or_else(Answer::from), spoilt)
+    let mut response = response.unwrap_or_else(|refusal| refusal);
+    response.delivery = delivery;
+    if is_empty {
+        response.body.clear();
+    }
+    response
 }

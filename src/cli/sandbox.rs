@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::values::{any_uri, client_id, duration, loopback, scope, subject};
-use crate::sandbox::Fault;
+use crate::sandbox::{Consent, Fault};
 
 const SANDBOX_EXAMPLES: &str = "\
 Examples:
@@ -104,11 +104,4 @@ pub struct Sandbox {
     /// A program to run, with its arguments
     #[arg(last = true, value_name = "PROGRAM")]
     pub program: Vec<OsString>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Consent {
-    Ask,
-    Allow,
-    Deny,
 }

@@ -6,11 +6,11 @@ use secrecy::ExposeSecret;
 
 use super::application::read_secret;
 use super::{exit_code, not_started};
-use crate::cli::{self, Consent};
+use crate::cli;
 use crate::error::Error;
 use crate::output;
 use crate::private_dir::{PrivateDir, runtime_dirs};
-use crate::sandbox::{self, Options, Sandbox};
+use crate::sandbox::{self, Consent, Options, Sandbox};
 use crate::signals;
 
 /// The variables that could lead a program to a real account or token.
@@ -29,13 +29,8 @@ const OURS: [&str; 10] = [
 
 pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let alone = options.program.is_empty();
-    let consent = match options.consent {
-        Some(Consent::Ask) => sandbox::Consent::Ask,
-        Some(Consent::Allow) => sandbox::Consent::Allow,
-        Some(Consent::Deny) => sandbox::Consent::Deny,
-        None if alone => sandbox::Consent::Ask,
-        None => sandbox::Consent::Allow,
-    };
+    let unless_given = if alone { Consent::Ask } else { Consent::Allow };
+    let consent = options.consent.unwrap_or(unless_given);
     let scopes: Vec<_> = options
         .scope
         .iter()

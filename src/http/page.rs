@@ -1,12 +1,11 @@
 //! The pages' common frame: one calm card, light and dark, Russian or English,
 //! without a script or anything loaded from elsewhere.
 
+use super::{Request, Response};
+use crate::output::sanitize;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
-use tiny_http::{Header, Request, Response};
-
-use crate::output::sanitize;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub enum Language {
 impl Language {
     /// Russian where `Accept-Language` prefers it to English.
     pub fn of(request: &Request) -> Language {
-        match header(request, "Accept-Language") {
+        match request.header("Accept-Language") {
             Some(accepted) => Language::preferred(accepted),
             None => Language::English,
         }
@@ -51,23 +50,6 @@ impl Language {
     }
 }
 
-/// Adds headers to a response. Each value must be ASCII without line breaks.
-pub fn headers<R: std::io::Read>(
-    response: Response<R>,
-    headers: &[(&'static str, &str)],
-) -> Response<R> {
-    headers.iter().fold(response, |response, (name, value)| {
-        let header = Header::from_bytes(*name, *value);
-        response.with_header(header.expect("headers here are ASCII"))
-    })
-}
-
-pub fn header<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
-    let mut headers = request.headers().iter();
-    let found = headers.find(|header| header.field.equiv(name))?;
-    Some(found.value.as_str())
-}
-
 /// How a page looks at a glance.
 #[derive(Debug, Clone, Copy)]
 pub enum Mood {
@@ -86,29 +68,18 @@ pub struct Page {
 }
 
 impl Page {
-    /// Answers the request with this page and these headers beside its own.
-    /// `form_action` says where a form on it may lead, in the words of the
-    /// Content-Security-Policy.
-    pub fn answer(&self, request: Request, form_action: &str, more: &[(&'static str, &str)]) {
+    /// The response with this page. `form_action` says where a form on it may
+    /// lead, in the words of the Content-Security-Policy.
+    pub fn response(&self, form_action: &str) -> Response {
         let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'"
         );
-        let response = Response::from_string(self.html())
-            .with_status_code(self.status)
-            .with_chunked_threshold(usize::MAX);
-        let response = headers(
-            response,
-            &[
-                ("Content-Type", "text/html; charset=utf-8"),
-                ("Content-Language", self.language.pick("en", "ru")),
-                ("Vary", "Accept-Language"),
-                ("Content-Security-Policy", &policy),
-            ],
-        );
-        // A client that left has no use for the answer.
-        let _ = request.respond(headers(response, more));
+        Response::new(self.status, "text/html; charset=utf-8", self.html())
+            .with("Content-Language", self.language.pick("en", "ru"))
+            .with("Vary", "Accept-Language")
+            .with("Content-Security-Policy", &policy)
     }
 
     fn html(&self) -> String {

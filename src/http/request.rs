@@ -1,17 +1,15 @@
-//! One request as it comes from outside: read within limits, checked, and
-//! written out anew (RFC 9112), so that what stands behind the gate sees only
-//! well-formed ASCII heads with at most one body of a known length.
+//! One request, read within limits and checked (RFC 9112).
 
 use std::io::{ErrorKind, Read, Write};
 
 use httparse::Status::{Complete, Partial};
 
-use super::wire::Wire;
-
 pub const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 100;
+/// The first byte of a TLS handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Why a request does not pass.
+/// Why a request is not handled.
 #[derive(Debug, PartialEq)]
 pub enum Rejection {
     /// The client left, or took too long: nobody to answer.
@@ -23,14 +21,17 @@ pub enum Rejection {
 
 #[derive(Debug)]
 pub struct Request {
-    pub is_head: bool,
+    pub method: String,
+    /// Printable ASCII, as it came.
+    pub path: String,
+    /// What stands behind the `?`.
+    pub query: String,
+    pub body: Vec<u8>,
+    headers: Vec<(String, String)>,
     /// `Host` or the authority of an absolute target, as it came.
     authority: Option<String>,
-    /// Request line and headers for the backend, without the empty line.
-    head: String,
     length: Length,
     expects_continue: bool,
-    body: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -40,6 +41,13 @@ enum Length {
 }
 
 impl Request {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The host that the request is for, in lower case and without its port.
     pub fn host(&self) -> Option<String> {
         let authority = self.authority.as_deref()?;
@@ -58,26 +66,20 @@ impl Request {
     pub fn authority(&self) -> &str {
         self.authority.as_deref().unwrap_or_default()
     }
-
-    /// The request as the backend gets it.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let length = self.body.len();
-        let mut bytes = format!("{}Content-Length: {length}\r\n\r\n", self.head).into_bytes();
-        bytes.extend_from_slice(&self.body);
-        bytes
-    }
 }
 
-/// A client's bytes, as far as they have come.
-pub struct Incoming<'a, 'w> {
-    wire: &'w mut Wire<'a>,
+/// Reads a request from a client's bytes, as they come.
+pub struct Reader<'a, S> {
+    stream: &'a mut S,
+    is_tls: bool,
     buffer: Vec<u8>,
 }
 
-impl<'a, 'w> Incoming<'a, 'w> {
-    pub fn new(wire: &'w mut Wire<'a>) -> Incoming<'a, 'w> {
-        Incoming {
-            wire,
+impl<'a, S: Read + Write> Reader<'a, S> {
+    pub fn new(stream: &'a mut S, is_tls: bool) -> Reader<'a, S> {
+        Reader {
+            stream,
+            is_tls,
             buffer: Vec::new(),
         }
     }
@@ -86,7 +88,7 @@ impl<'a, 'w> Incoming<'a, 'w> {
     pub fn head(&mut self) -> Result<Request, Rejection> {
         let mut searched = 0;
         loop {
-            if self.buffer.first() == Some(&0x16) && self.wire.is_plain() {
+            if self.buffer.first() == Some(&TLS_HANDSHAKE) && !self.is_tls {
                 return Err(Rejection::Tls);
             }
             if let Some(end) = end_of_head(&self.buffer, searched) {
@@ -107,7 +109,7 @@ impl<'a, 'w> Incoming<'a, 'w> {
             return Ok(request);
         }
         if request.expects_continue {
-            self.wire
+            self.stream
                 .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
                 .map_err(|_| Rejection::Gone)?;
         }
@@ -150,11 +152,11 @@ impl<'a, 'w> Incoming<'a, 'w> {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    /// Waits for bytes, as long as the wire allows.
+    /// Waits for bytes, as long as the stream allows.
     fn more(&mut self) -> Result<(), Rejection> {
         let mut chunk = [0; 4096];
         loop {
-            match self.wire.read(&mut chunk) {
+            match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(Rejection::Gone),
                 Ok(read) => {
                     self.buffer.extend_from_slice(&chunk[..read]);
@@ -179,8 +181,7 @@ pub fn end_of_head(buffer: &[u8], searched: usize) -> Option<usize> {
     crlf.into_iter().chain(lf).min().map(|end| from + end)
 }
 
-/// Checks a whole head and writes it anew; an error is the status to refuse
-/// it with.
+/// Checks a whole head; an error is the status to refuse it with.
 pub fn parse(head: &[u8]) -> Result<Request, u16> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -192,74 +193,57 @@ pub fn parse(head: &[u8]) -> Result<Request, u16> {
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
         return Err(400);
     };
-    let (from_target, target) = split_target(target)?;
+    let (authority, target) = split_target(target)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {
-        is_head: method == "HEAD",
-        authority: from_target.map(str::to_owned),
-        head: format!("{method} {target} HTTP/1.1\r\n"),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: Vec::new(),
+        headers: Vec::new(),
+        authority: authority.map(str::to_owned),
         length: Length::Known(0),
         expects_continue: false,
-        body: Vec::new(),
     };
     let (mut hosts, mut lengths) = (0, 0);
     for header in parsed.headers.iter() {
-        let name = header.name.to_ascii_lowercase();
-        let value = std::str::from_utf8(header.value)
-            .ok()
-            .map(str::trim)
-            .filter(|value| {
-                value
-                    .bytes()
-                    .all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
-            });
-        match name.as_str() {
+        // One that is not UTF-8 is not for us.
+        let value = String::from_utf8_lossy(header.value).trim().to_owned();
+        match header.name.to_ascii_lowercase().as_str() {
             "host" => {
                 hosts += 1;
-                let host = value.ok_or(400u16)?;
-                request.authority.get_or_insert_with(|| host.to_owned());
+                if !is_plain(&value) {
+                    return Err(400);
+                }
+                request.authority.get_or_insert(value);
             }
             "content-length" => {
                 lengths += 1;
-                let value = value.filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
-                let length = value.and_then(|v| v.parse().ok()).ok_or(400u16)?;
-                request.length = Length::Known(length);
+                if !value.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(400);
+                }
+                request.length = Length::Known(value.parse().map_err(|_| 400u16)?);
             }
             "transfer-encoding" => {
                 lengths += 1;
-                if !value.is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+                if !value.eq_ignore_ascii_case("chunked") {
                     return Err(400);
                 }
                 request.length = Length::Chunked;
             }
             "expect" => request.expects_continue = true,
-            "connection" | "keep-alive" | "te" | "trailer" | "upgrade" => {}
-            // One cookie of the site's own must not cost us ours.
-            "cookie" => {
-                let plain = |part: &&[u8]| part.iter().all(|b| (b' '..=b'~').contains(b));
-                let parts: Vec<_> = header.value.split(|b| *b == b';').filter(plain).collect();
-                let cookies = String::from_utf8_lossy(&parts.join(&b';')).into_owned();
-                request
-                    .head
-                    .push_str(&format!("Cookie: {}\r\n", cookies.trim()));
-            }
-            _ => {
-                // What is not plain text is no header that anyone here reads.
-                if let Some(value) = value {
-                    request
-                        .head
-                        .push_str(&format!("{}: {value}\r\n", header.name));
-                }
-            }
+            _ => request.headers.push((header.name.to_owned(), value)),
         }
     }
     let needs_host = parsed.version == Some(1);
     if hosts > 1 || lengths > 1 || (needs_host && hosts == 0) {
         return Err(400);
     }
-    if let Some(authority) = &request.authority {
-        request.head.push_str(&format!("Host: {authority}\r\n"));
-    }
     Ok(request)
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
 /// Splits an absolute-form target (RFC 9112, 3.2.2) into authority and path.
@@ -320,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_backend_could_misread_is_refused() {
+    fn an_ambiguous_head_is_refused() {
         for (head, status) in [
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
@@ -356,7 +340,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_passes_is_one_well_formed_ascii_head(
+        fn a_head_that_passes_is_well_formed(
             head in prop_oneof![
                 any::<Vec<u8>>(),
                 "(GET|POST|X) (http://)?[!-~]{0,20} HTTP/1\\.[01]\r\n(Host: [!-~]{0,9}\r\n)?([A-Za-z-]{1,9}: ?[ -~\u{80}-\u{ff}]{0,12}\r\n){0,5}\r\n"

@@ -1,34 +1,29 @@
 //! The loopback redirect (RFC 8252, 7.3): a listener that takes one
 //! authorization response and is gone.
 //!
-//! The redirect's request is held until the command knows how the login ended.
-//! Then it is answered with 303 to the redirect URI, and that address shows
+//! The redirect's handler waits until the command knows how the login ended.
+//! Then the request is answered with 303 to the redirect URI, and that address shows
 //! the page, so the code does not stay in the address bar. Only a response
 //! with our `state` gets that far; all else is refused and ends nothing.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use tiny_http::{Method, Request, Response};
-
 use super::listener::Listener;
-use super::page::{Outcome, refuse};
+use super::page::{Outcome, refusal};
 use super::start_link::StartLink;
 use crate::error::{Error, Kind};
-use crate::http::page::{header, headers};
-use crate::http::{Gate, Policy};
+use crate::http::{Options, Request, Response, Server};
 use crate::oauth::authorization::{self, parse_response};
 use crate::oauth::pkce::State;
 
 /// How long a browser may take to fetch the page once the token is out.
-const FAREWELL: Duration = Duration::from_secs(2);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many callbacks are held until it is known how the login ended: fewer
-/// than the gate can pass on at a time. A browser that reloads sends more.
-const MOST_HELD: usize = 2;
+/// How many callbacks are held until it is known how the login ended. Most
+/// likely the browser has given up older ones: it was reloaded.
+const MAX_HELD: u64 = 2;
 
 /// What ends the wait or changes it.
 enum Event {
@@ -38,7 +33,7 @@ enum Event {
 
 /// A login that is waiting for its authorization response.
 pub struct Login {
-    gate: Gate,
+    server: Server,
     shared: Arc<Shared>,
     events: Receiver<Event>,
     sender: Sender<Event>,
@@ -53,13 +48,11 @@ impl Login {
     ) -> Result<Login, Error> {
         let uri = &listener.redirect_uri;
         let hosts = [Some(uri.host().to_owned()), listener.listen_host];
-        let policy = Policy {
+        let options = Options {
             hosts: hosts.into_iter().flatten().collect(),
             max_body: 0,
             tls: listener.tls,
         };
-        let gate = Gate::open(listener.sockets, policy)
-            .map_err(|error| Error::local("starting the listener", error))?;
         let (sender, events) = channel();
         let shared = Arc::new(Shared {
             path: uri.path().to_owned(),
@@ -67,18 +60,15 @@ impl Login {
             location: uri.location().to_owned(),
             state,
             stage: Mutex::new(Stage::Waiting),
-            page_shown: Condvar::new(),
+            changed: Condvar::new(),
             events: sender.clone(),
         });
-        let answering = Arc::clone(&shared);
-        let server = gate.server();
-        thread::spawn(move || {
-            for request in server.incoming_requests() {
-                answering.answer(request);
-            }
+        let handler = Arc::clone(&shared);
+        let server = Server::start(listener.sockets, options, move |request| {
+            handler.respond(request)
         });
         Ok(Login {
-            gate,
+            server: server.map_err(|error| Error::local("starting the listener", error))?,
             shared,
             events,
             sender,
@@ -125,54 +115,51 @@ impl Login {
     }
 
     /// Tells the browser how it ended, where the answer came from there, and
-    /// sees the page delivered, for at most [`FAREWELL`].
+    /// sees the page delivered, for at most [`PAGE_TIMEOUT`].
     pub fn conclude(self, outcome: Outcome) {
-        let deadline = Instant::now() + FAREWELL;
-        let before = std::mem::replace(
-            &mut *self.shared.stage(),
-            Stage::Over {
-                outcome,
-                shown: false,
-            },
-        );
-        let Stage::BlockedSignals(requests) = before else {
-            return;
-        };
-        for request in requests {
-            self.shared.redirect(request);
-        }
+        let deadline = Instant::now() + PAGE_TIMEOUT;
         let mut stage = self.shared.stage();
-        while !matches!(*stage, Stage::Over { shown: true, .. }) {
+        let is_browser = matches!(*stage, Stage::Exchanging { .. });
+        *stage = Stage::Over {
+            outcome,
+            is_shown: false,
+        };
+        self.shared.changed.notify_all();
+        while is_browser && !matches!(*stage, Stage::Over { is_shown: true, .. }) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let waited = self.shared.page_shown.wait_timeout(stage, left);
-            stage = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.shared.changed.wait_timeout(stage, left);
+            stage = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(stage);
-        self.gate.settle(deadline);
+        if is_browser {
+            self.server.settle(deadline);
+        }
     }
 }
 
-/// What the answering thread and the command share.
+/// What the handler and the command share.
 struct Shared {
     path: String,
     start_link: Option<StartLink>,
     location: String,
     state: State,
     stage: Mutex<Stage>,
-    page_shown: Condvar,
+    changed: Condvar,
     events: Sender<Event>,
 }
 
 enum Stage {
     Waiting,
-    /// The response is with the command; its request and its repetitions wait.
-    BlockedSignals(VecDeque<Request>),
+    /// The response is with the command; so many callbacks have come.
+    Exchanging {
+        callbacks: u64,
+    },
     Over {
         outcome: Outcome,
-        shown: bool,
+        is_shown: bool,
     },
 }
 
@@ -181,92 +168,85 @@ impl Shared {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, request: Request) {
-        let target = request.url().to_owned();
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    fn respond(&self, request: &Request) -> Response {
         // A proxy may take the path off.
-        let is_ours = path == self.path || (path == "/" && self.start_link.is_some());
-        if !is_ours {
-            return refuse(request, 404, "Nothing is here", "Здесь ничего нет");
+        let is_at_root = request.path == "/" && self.start_link.is_some();
+        if request.path != self.path && !is_at_root {
+            return refusal(request, 404, "Nothing is here", "Здесь ничего нет");
         }
-        if *request.method() != Method::Get {
-            return refuse(
-                request,
-                405,
-                "Only GET is answered here",
-                "Здесь принимается только GET",
-            );
+        if request.method != "GET" {
+            let (english, russian) = ("Only GET is answered here", "Здесь принимается только GET");
+            return refusal(request, 405, english, russian).with("Allow", "GET");
         }
         if let Some(link) = &self.start_link {
-            if link.is_opened_by(query) && !matches!(*self.stage(), Stage::Over { .. }) {
-                return link.send_off(request);
+            if link.is_opened_by(&request.query) && !self.is_over() {
+                return link.open();
             }
-            if !link.knows(&request) {
-                return refuse(
-                    request,
-                    400,
-                    "Open the start link in this browser first",
-                    "Сначала откройте в этом браузере стартовую ссылку",
-                );
+            if !link.knows(request) {
+                let english = "Open the start link in this browser first";
+                let russian = "Сначала откройте в этом браузере стартовую ссылку";
+                return refusal(request, 400, english, russian);
             }
         }
-        let response = parse_response(query, &self.state);
-        let mut stage = self.stage();
-        match (&mut *stage, response) {
-            (Stage::Waiting, Ok(response)) => {
-                *stage = Stage::BlockedSignals(VecDeque::from([request]));
-                drop(stage);
-                let _ = self.events.send(Event::Response(response));
+        match parse_response(&request.query, &self.state) {
+            Ok(response) => {
+                self.hold(response);
+                // To the address without the code.
+                Response::redirect(303, &self.location)
             }
-            (Stage::BlockedSignals(requests), Ok(_)) => {
-                requests.push_back(request);
-                // Most likely its browser has given it up.
-                if requests.len() > MOST_HELD
-                    && let Some(oldest) = requests.pop_front()
+            Err(why) => {
+                if !is_response(&request.query)
+                    && let Some(page) = self.page(request)
                 {
-                    drop(stage);
-                    self.redirect(oldest);
+                    return page;
                 }
-            }
-            (Stage::Over { .. }, Ok(_)) => {
-                drop(stage);
-                self.redirect(request);
-            }
-            (Stage::Over { outcome, .. }, Err(_)) if !is_response(query) => {
-                let outcome = outcome.clone();
-                drop(stage);
-                // Any page may load it, which nobody sees (Fetch Metadata).
-                let kind = header(&request, "Sec-Fetch-Dest").unwrap_or("document");
-                let is_seen = kind == "document";
-                outcome.show(request);
-                if is_seen && let Stage::Over { shown, .. } = &mut *self.stage() {
-                    *shown = true;
-                }
-                self.page_shown.notify_all();
-            }
-            (_, Err(why)) => {
-                drop(stage);
                 crate::output::debug(&format!("a request that is not the answer: {why}"));
-                refuse(
-                    request,
-                    400,
-                    "This is not the answer that the login waits for",
-                    "Это не тот ответ, которого ждёт вход",
-                );
+                let english = "This is not the answer that the login waits for";
+                let russian = "Это не тот ответ, которого ждёт вход";
+                refusal(request, 400, english, russian)
             }
         }
     }
 
-    /// 303 to the address without the code.
-    fn redirect(&self, request: Request) {
-        let response = headers(
-            Response::empty(303),
-            &[
-                ("Location", &self.location),
-                ("Content-Security-Policy", "default-src 'none'"),
-            ],
-        );
-        let _ = request.respond(response);
+    /// Hands over the first response, and waits until it is known how the
+    /// login ended.
+    fn hold(&self, response: authorization::Response) {
+        let mut stage = self.stage();
+        let ours = match &mut *stage {
+            Stage::Waiting => {
+                *stage = Stage::Exchanging { callbacks: 1 };
+                let _ = self.events.send(Event::Response(response));
+                1
+            }
+            Stage::Exchanging { callbacks } => {
+                *callbacks += 1;
+                *callbacks
+            }
+            Stage::Over { .. } => return,
+        };
+        self.changed.notify_all();
+        let is_held = |stage: &mut Stage| match stage {
+            Stage::Exchanging { callbacks } => *callbacks < ours + MAX_HELD,
+            _ => false,
+        };
+        let waited = self.changed.wait_while(stage, is_held);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(*self.stage(), Stage::Over { .. })
+    }
+
+    /// The page that says how the login ended, once it has.
+    fn page(&self, request: &Request) -> Option<Response> {
+        let mut stage = self.stage();
+        let Stage::Over { outcome, is_shown } = &mut *stage else {
+            return None;
+        };
+        // Any page may load it, which nobody sees (Fetch Metadata).
+        *is_shown |= request.header("Sec-Fetch-Dest").unwrap_or("document") == "document";
+        self.changed.notify_all();
+        Some(outcome.page(request))
     }
 }
 

@@ -1,9 +1,8 @@
 //! What the listener's pages say. None of them holds a code or a token.
 
-use tiny_http::Request;
-
 use crate::error::{Error, Kind};
 use crate::http::page::{Language, Mood, Page, escape};
+use crate::http::{Request, Response};
 
 /// How the login ended, as the page behind the 303 tells it.
 #[derive(Debug, Clone)]
@@ -13,8 +12,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn show(&self, request: Request) {
-        let language = Language::of(&request);
+    pub fn page(&self, request: &Request) -> Response {
+        let language = Language::of(request);
         let close = language.pick(
             "You can close this tab and go back to the terminal.",
             "Эту вкладку можно закрыть и вернуться в терминал.",
@@ -52,35 +51,29 @@ impl Outcome {
                 ),
             ),
         };
-        page(200, language, mood, title, body).answer(request, "'none'", &[]);
+        page(200, language, mood, title, body)
     }
 }
 
 /// Refuses a request that is not the answer; the login goes on.
-pub fn refuse(request: Request, status: u16, english: &str, russian: &str) {
-    let language = Language::of(&request);
+pub fn refusal(request: &Request, status: u16, english: &str, russian: &str) -> Response {
+    let language = Language::of(request);
     let goes_on = language.pick(
         "The login goes on in the terminal.",
         "Вход, начатый в терминале, продолжается.",
     );
     let body = format!("<p class=\"soft\">{goes_on}</p>");
-    let allow = [("Allow", "GET")];
-    page(
-        status,
-        language,
-        Mood::Bad,
-        language.pick(english, russian),
-        body,
-    )
-    .answer(request, "'none'", if status == 405 { &allow } else { &[] });
+    let title = language.pick(english, russian);
+    page(status, language, Mood::Bad, title, body)
 }
 
-fn page(status: u16, language: Language, mood: Mood, title: &str, body: String) -> Page {
-    Page {
+fn page(status: u16, language: Language, mood: Mood, title: &str, body: String) -> Response {
+    let page = Page {
         status,
         language,
         mood,
         title: title.to_owned(),
         body,
-    }
+    };
+    page.response("'none'")
 }

@@ -6,11 +6,10 @@
 //! login is over, so that a preview of it in a messenger spoils nothing.
 
 use subtle::ConstantTimeEq;
-use tiny_http::{Request, Response};
 use url::{Url, form_urlencoded};
 
 use super::redirect_uri::RedirectUri;
-use crate::http::page::{header, headers};
+use crate::http::{Request, Response};
 use crate::random;
 
 /// With this prefix a browser takes the cookie over HTTPS alone, and from no
@@ -45,26 +44,18 @@ impl StartLink {
         first.is_some_and(|(_, secret)| same(&secret, &self.secret)) && given.next().is_none()
     }
 
-    /// Gives the browser the cookie, and sends it to log in.
-    pub fn send_off(&self, request: Request) {
+    /// Gives the browser the cookie, and redirects it to log in.
+    pub fn open(&self) -> Response {
         let cookie = format!(
             "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
             self.cookie
         );
-        let response = headers(
-            Response::empty(303),
-            &[
-                ("Location", &self.authorize_url),
-                ("Set-Cookie", &cookie),
-                ("Content-Security-Policy", "default-src 'none'"),
-            ],
-        );
-        let _ = request.respond(response);
+        Response::redirect(303, &self.authorize_url).with("Set-Cookie", &cookie)
     }
 
     /// Whether the request comes from a browser that opened the link.
     pub fn knows(&self, request: &Request) -> bool {
-        let cookies = header(request, "Cookie").unwrap_or_default();
+        let cookies = request.header("Cookie").unwrap_or_default();
         cookies.split(';').any(|cookie| {
             let pair = cookie.trim().split_once('=');
             pair.is_some_and(|(name, value)| name == COOKIE && same(value, &self.cookie))

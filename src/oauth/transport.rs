@@ -175,7 +175,7 @@ impl Failed {
                         | ErrorKind::NetworkUnreachable
                         | ErrorKind::AddrNotAvailable
                 ) || platform::is_lookup(error)
-                    // The gate will have freed some in a moment.
+                    // The listener will have freed some in a moment.
                     || platform::is_out_of_descriptors(error)
             }
             _ => false,

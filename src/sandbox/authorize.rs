@@ -3,36 +3,43 @@
 use std::time::Instant;
 
 use super::Consent;
-use super::application::Scopes;
 use super::consent;
 use super::fault::ON_DEMAND;
-use super::http::{Answer, Call, Parameters};
-use super::reply::{bad_request, refuse};
-use super::state::{Challenge, Goal, Method, Pending, Reply, State};
-use crate::http::page::escape;
+use super::parameters::Parameters;
+use super::redirect::{bad_request, refuse};
+use super::registration::Scopes;
+use super::response;
+use super::state::{Challenge, Goal, Method, Pending, Redirect, State};
+use crate::http::page::{Language, escape};
+use crate::http::{Request, Response};
 
 const MAX_STATE: usize = 1024;
 
 /// `GET /authorize`: asks the user, or answers in the user's stead. With a
 /// fault, that error is what comes of it.
-pub fn ask(call: &Call, state: &mut State, fault: Option<&'static str>, now: Instant) -> Answer {
-    let parameters = match call.asked() {
+pub fn ask(
+    request: &Request,
+    state: &mut State,
+    fault: Option<&'static str>,
+    now: Instant,
+) -> Response {
+    let parameters = match Parameters::of_query(request) {
         Ok(parameters) => parameters,
-        Err(name) => return bad_request(call, &format!("The parameter {name} is there twice")),
+        Err(name) => return bad_request(request, &format!("The parameter {name} is there twice")),
     };
     let (reply, scopes) = match trusted(&parameters, state, fault) {
         Ok(trusted) => trusted,
-        Err(why) => return bad_request(call, &why),
+        Err(why) => return bad_request(request, &why),
     };
     let challenge = challenge(&parameters);
     let wrong = fault.map(|error| (error, ON_DEMAND));
     let wrong = wrong.or_else(|| wrong_with(&parameters, challenge.as_ref().err().copied()));
-    let reply = Reply {
+    let reply = Redirect {
         challenge: challenge.ok().flatten(),
         ..reply
     };
     if let Some((error, description)) = wrong {
-        return refuse(call, &reply, error, description);
+        return refuse(request, &reply, error, description);
     }
     let pending = Pending {
         goal: Goal::Redirect(reply),
@@ -40,9 +47,9 @@ pub fn ask(call: &Call, state: &mut State, fault: Option<&'static str>, now: Ins
         device_id: parameters.get("device_id").map(str::to_owned),
     };
     match state.consent {
-        Consent::Ask => consent::page(call, &parameters, pending, state, now),
-        Consent::Allow => consent::allow(call, pending, |_, _| true, state, now),
-        Consent::Deny => consent::deny(call, pending, state, now),
+        Consent::Ask => consent::page(request, &parameters, pending, state, now),
+        Consent::Allow => consent::allow(request, pending, |_, _| true, state, now),
+        Consent::Deny => consent::deny(request, pending, state, now),
     }
 }
 
@@ -52,15 +59,15 @@ fn trusted(
     parameters: &Parameters,
     state: &State,
     fault: Option<&'static str>,
-) -> Result<(Reply, Scopes), String> {
-    let application = &state.application;
+) -> Result<(Redirect, Scopes), String> {
+    let registration = &state.registration;
     let Some(client_id) = parameters.get("client_id") else {
         return Err("The required parameter client_id is missing".to_owned());
     };
-    if client_id != application.client_id || fault == Some("invalid_client") {
+    if client_id != registration.client_id || fault == Some("invalid_client") {
         return Err("Unknown client with such client_id".to_owned());
     }
-    let Some(redirect_uri) = application.redirect_uri(parameters.get("redirect_uri")) else {
+    let Some(redirect_uri) = registration.redirect_uri(parameters.get("redirect_uri")) else {
         return Err(
             "redirect_uri does not match the Callback URL defined for the client".to_owned(),
         );
@@ -69,14 +76,14 @@ fn trusted(
     if given.is_some_and(|text| text.chars().count() > MAX_STATE) {
         return Err("The state is longer than 1024 characters".to_owned());
     }
-    let scopes = match (fault, application.scopes(parameters)) {
+    let scopes = match (fault, registration.scopes(parameters)) {
         (Some("invalid_scope"), _) => Err(ON_DEMAND),
         (_, scopes) => scopes,
     };
     let scopes = scopes.map_err(|why| {
         format!("Could not determine the requested accesses (invalid_scope): {why}")
     })?;
-    let reply = Reply {
+    let reply = Redirect {
         redirect_uri,
         state: given.map(str::to_owned),
         challenge: None,
@@ -138,22 +145,22 @@ fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, &'static str>
 
 /// `GET /verification_code`: shows a code to copy by hand. What else is sent
 /// back ends here as well, and is no fault of the request.
-pub fn show_code(call: &Call) -> Answer {
-    let parameters = call.asked().ok();
+pub fn show_code(request: &Request) -> Response {
+    let parameters = Parameters::of_query(request).ok();
     let given = |name| parameters.as_ref().and_then(|found| found.get(name));
     let shown = |text: &str| format!("<p><code>{}</code></p>", escape(text));
     if let Some(code) = given("code") {
-        return Answer::page(call, 200, ("Your code", "Ваш код"), &shown(code));
+        return response::page(request, 200, ("Your code", "Ваш код"), &shown(code));
     }
     if let Some(error) = given("error") {
         let title = ("No access was given", "Доступ не получен");
-        return Answer::page(call, 200, title, &shown(error));
+        return response::page(request, 200, title, &shown(error));
     }
-    let html = call.language.pick(
+    let html = Language::of(request).pick(
         "<p>There is no code in this address. A token that was asked for with \
          <code>response_type=token</code> stands behind the <code>#</code>.</p>",
         "<p>В этом адресе нет кода. Токен, запрошенный через \
          <code>response_type=token</code>, стоит после <code>#</code>.</p>",
     );
-    Answer::page(call, 200, ("No code here", "Здесь нет кода"), html)
+    response::page(request, 200, ("No code here", "Здесь нет кода"), html)
 }

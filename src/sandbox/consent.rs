@@ -2,20 +2,22 @@
 
 use std::time::Instant;
 
-use super::http::{Answer, Body, Call, Parameters, notice};
-use super::reply::{self, bad_request};
+use super::parameters::Parameters;
+use super::redirect::{self, bad_request};
+use super::response::{self, notice};
 use super::state::{Goal, Pending, State};
 use crate::http::page::{Language, Mood, Page, escape};
+use crate::http::{Request, Response};
 
 /// Asks the user. `parameters` are the request's own, to be shown.
 pub fn page(
-    call: &Call,
+    request: &Request,
     parameters: &Parameters,
     pending: Pending,
     state: &mut State,
     now: Instant,
-) -> Answer {
-    let language = call.language;
+) -> Response {
+    let language = Language::of(request);
     let all = language.pick("all that the application has", "все, что есть у приложения");
     let required = pending.scopes.required.join(" ");
     let access = match (required.as_str(), pending.scopes.optional.is_empty()) {
@@ -29,8 +31,8 @@ pub fn page(
     };
     let details = [
         (
-            language.pick("Application", "Приложение"),
-            Some(&*state.application.client_id),
+            language.pick("Registration", "Приложение"),
+            Some(&*state.registration.client_id),
         ),
         (language.pick("Access to", "Доступ к"), access),
         (
@@ -92,10 +94,7 @@ pub fn page(
     };
     // Browsers hold the redirect behind a form to `form-action` as well, and
     // it may lead anywhere that is registered.
-    Answer {
-        status: 200,
-        body: Body::Page(Box::new(page), "*"),
-    }
+    page.response("*")
 }
 
 /// The end of a form that asks, and of its page.
@@ -111,69 +110,77 @@ pub fn buttons(language: Language) -> String {
 }
 
 /// `POST /authorize`: what the user pressed.
-pub fn decide(call: &Call, state: &mut State, now: Instant) -> Answer {
-    let form = call.form().and_then(Result::ok);
+pub fn decide(request: &Request, state: &mut State, now: Instant) -> Response {
+    let form = Parameters::of_form(request).and_then(Result::ok);
     let pending = form.as_ref().and_then(|form| {
         let handle = form.get("request")?;
         state.answered(handle, now)
     });
     let (Some(form), Some(pending)) = (form, pending) else {
-        return bad_request(call, "This page was answered already, or is too old");
+        return bad_request(request, "This page was answered already, or is too old");
     };
     if form.get("decision") != Some("allow") {
-        return deny(call, pending, state, now);
+        return deny(request, pending, state, now);
     }
     let left = |at, _: &str| form.get(&format!("optional.{at}")).is_some();
-    allow(call, pending, left, state, now)
+    allow(request, pending, left, state, now)
 }
 
 /// The user allows the access, to these of the optional scopes.
 pub fn allow(
-    call: &Call,
+    request: &Request,
     pending: Pending,
     left: impl Fn(usize, &str) -> bool,
     state: &mut State,
     now: Instant,
-) -> Answer {
+) -> Response {
     // Nothing that could be unticked is left, and nothing else was asked for.
     let Some(granted) = pending.scopes.granted(left) else {
-        return deny(call, pending, state, now);
+        return deny(request, pending, state, now);
     };
     match pending.goal {
         Goal::Redirect(reply) => {
             let fewer = pending.scopes.fewer(&granted);
-            reply::allow(call, reply, pending.device_id, granted, fewer, state, now)
+            redirect::allow(
+                request,
+                reply,
+                pending.device_id,
+                granted,
+                fewer,
+                state,
+                now,
+            )
         }
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {
                 code.answer(Some(granted));
-                done(call)
+                done(request)
             }
-            None => no_such_code(call),
+            None => no_such_code(request),
         },
     }
 }
 
-pub fn deny(call: &Call, pending: Pending, state: &mut State, now: Instant) -> Answer {
+pub fn deny(request: &Request, pending: Pending, state: &mut State, now: Instant) -> Response {
     match pending.goal {
         Goal::Redirect(reply) => {
-            reply::refuse(call, &reply, "access_denied", "The user denied access")
+            redirect::refuse(request, &reply, "access_denied", "The user denied access")
         }
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {
                 code.answer(None);
-                done(call)
+                done(request)
             }
-            None => no_such_code(call),
+            None => no_such_code(request),
         },
     }
 }
 
-fn done(call: &Call) -> Answer {
-    Answer::page(call, 200, ("Done", "Готово"), "")
+fn done(request: &Request) -> Response {
+    response::page(request, 200, ("Done", "Готово"), "")
 }
 
-pub fn no_such_code(call: &Call) -> Answer {
+pub fn no_such_code(request: &Request) -> Response {
     let title = ("There is no such code", "Такого кода нет");
-    Answer::page(call, 400, title, "")
+    response::page(request, 400, title, "")
 }

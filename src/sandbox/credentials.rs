@@ -3,24 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::application::Application;
 use super::authorize;
-use super::http::{Answer, Call, Parameters};
+use super::parameters::Parameters;
+use super::registration::Registration;
+use super::response;
 
-/// Why a form is refused: status, `error`, and mostly a description.
-pub struct Refusal(u16, &'static str, Option<&'static str>);
-
-impl Refusal {
-    pub fn new(error: &'static str, description: &'static str) -> Refusal {
-        Refusal(400, error, Some(description))
-    }
-}
-
-impl From<Refusal> for Answer {
-    fn from(Refusal(status, error, description): Refusal) -> Answer {
-        Answer::refusal(status, error, description)
-    }
-}
+use crate::http::{Request, Response};
 
 /// A form whose client is known.
 pub struct Form {
@@ -29,57 +17,65 @@ pub struct Form {
 }
 
 /// Reads the form and checks the client's credentials.
-pub fn form(call: &Call, application: &Application) -> Result<Form, Refusal> {
-    let basic = basic(call)?;
-    if !call.query.is_empty() {
+pub fn form(request: &Request, registration: &Registration) -> Result<Form, Response> {
+    let basic = basic(request)?;
+    if !Parameters::of_query(request).is_ok_and(|query| query.is_empty()) {
         let why = "Parameters belong into the body, not into the URL";
-        return Err(Refusal::new("invalid_request", why));
+        return Err(response::refusal("invalid_request", why));
     }
-    let fields = match call.form() {
+    let fields = match Parameters::of_form(request) {
         Some(Ok(fields)) => fields,
         Some(Err(_)) => {
-            return Err(Refusal::new(
+            return Err(response::refusal(
                 "invalid_request",
                 "A parameter is given twice",
             ));
         }
-        None => return Err(Refusal::new("invalid_request", "The body is not a form")),
+        None => {
+            return Err(response::refusal(
+                "invalid_request",
+                "The body is not a form",
+            ));
+        }
     };
     let (client_id, client_secret) = match &basic {
         Some((id, secret)) => (Some(id.as_str()), Some(secret.as_str())),
         None => (fields.get("client_id"), fields.get("client_secret")),
     };
     match client_id {
-        None => return Err(Refusal::new("invalid_request", "client_id is missing")),
-        Some(id) if id != application.client_id => {
-            return Err(Refusal::new("invalid_client", "Client not found"));
+        None => return Err(response::refusal("invalid_request", "client_id is missing")),
+        Some(id) if id != registration.client_id => {
+            return Err(response::refusal("invalid_client", "Client not found"));
         }
         Some(_) => {}
     }
-    if client_secret.is_some_and(|secret| secret != application.client_secret) {
-        return Err(Refusal::new("invalid_client", "Wrong client secret"));
+    if client_secret.is_some_and(|secret| secret != registration.client_secret) {
+        return Err(response::refusal("invalid_client", "Wrong client secret"));
     }
     let has_secret = client_secret.is_some();
     Ok(Form { fields, has_secret })
 }
 
 impl Form {
-    pub fn required(&self, name: &str, missing: &'static str) -> Result<&str, Refusal> {
+    pub fn required(&self, name: &str, missing: &'static str) -> Result<&str, Response> {
         self.fields
             .get(name)
-            .ok_or_else(|| Refusal::new("invalid_request", missing))
+            .ok_or_else(|| response::refusal("invalid_request", missing))
     }
 
-    pub fn require_secret(&self) -> Result<(), Refusal> {
+    pub fn require_secret(&self) -> Result<(), Response> {
         match self.has_secret {
             true => Ok(()),
-            false => Err(Refusal::new("invalid_client", "Client secret is missing")),
+            false => Err(response::refusal(
+                "invalid_client",
+                "Client secret is missing",
+            )),
         }
     }
 
     /// Checks the device's ID and name, where they are given.
-    pub fn device(&self) -> Result<(), Refusal> {
-        authorize::device(&self.fields).map_err(|why| Refusal::new("invalid_request", why))
+    pub fn device(&self) -> Result<(), Response> {
+        authorize::device(&self.fields).map_err(|why| response::refusal("invalid_request", why))
     }
 
     pub fn device_id(&self) -> Option<String> {
@@ -88,13 +84,13 @@ impl Form {
 }
 
 /// The credentials of an `Authorization` header, where there is one.
-fn basic(call: &Call) -> Result<Option<(String, String)>, Refusal> {
-    let Some(value) = &call.authorization else {
+fn basic(request: &Request) -> Result<Option<(String, String)>, Response> {
+    let Some(value) = request.header("Authorization") else {
         return Ok(None);
     };
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(Refusal(401, "Basic auth required", None));
+        return Err(response::error(401, "Basic auth required", None));
     }
     let decoded = STANDARD.decode(rest.trim()).ok();
     let pair = decoded.and_then(|bytes| {
@@ -104,6 +100,6 @@ fn basic(call: &Call) -> Result<Option<(String, String)>, Refusal> {
     });
     match pair {
         Some(pair) => Ok(Some(pair)),
-        None => Err(Refusal(401, "Malformed Authorization header", None)),
+        None => Err(response::error(401, "Malformed Authorization header", None)),
     }
 }

@@ -6,32 +6,34 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::consent;
-use super::credentials::{self, Refusal};
-use super::http::{Answer, Body, Call};
+use super::credentials;
+use super::parameters::Parameters;
+use super::response;
 use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
-use crate::http::page::{Mood, Page};
+use crate::http::page::{Language, Mood, Page};
+use crate::http::{Request, Response};
 
 const INTERVAL: u64 = 5;
 
 /// `POST /device/code`. The ID is enough.
-pub fn issue(call: &Call, state: &mut State, now: Instant) -> Result<Answer, Refusal> {
-    let form = credentials::form(call, &state.application)?;
+pub fn issue(request: &Request, state: &mut State, now: Instant) -> Result<Response, Response> {
+    let form = credentials::form(request, &state.registration)?;
     form.device()?;
-    let scopes = state.application.scopes(&form.fields);
-    let scopes = scopes.map_err(|why| Refusal::new("invalid_scope", why))?;
+    let scopes = state.registration.scopes(&form.fields);
+    let scopes = scopes.map_err(|why| response::refusal("invalid_scope", why))?;
     let code = state.issue_device_code(scopes, form.device_id(), now);
-    Ok(Answer::json(json!({
+    Ok(response::json(&json!({
         "device_code": code.device_code,
         "expires_in": DEVICE_LIFETIME.as_secs(),
         "interval": INTERVAL,
         "user_code": code.user_code,
-        "verification_url": format!("{}/device", state.application.origin),
+        "verification_url": format!("{}/device", state.registration.origin),
     })))
 }
 
 /// `GET /device`.
-pub fn page(call: &Call) -> Answer {
-    let language = call.language;
+pub fn page(request: &Request) -> Response {
+    let language = Language::of(request);
     let page = Page {
         status: 200,
         language,
@@ -50,22 +52,19 @@ pub fn page(call: &Call) -> Answer {
             consent::buttons(language),
         ),
     };
-    Answer {
-        status: 200,
-        body: Body::Page(Box::new(page), "'self'"),
-    }
+    page.response("'self'")
 }
 
 /// `POST /device`: the user's answer. Where there are scopes to untick, allowing
 /// leads to the page that has them.
-pub fn enter(call: &Call, state: &mut State, now: Instant) -> Answer {
-    let Some(Ok(form)) = call.form() else {
-        return consent::no_such_code(call);
+pub fn enter(request: &Request, state: &mut State, now: Instant) -> Response {
+    let Some(Ok(form)) = Parameters::of_form(request) else {
+        return consent::no_such_code(request);
     };
     let entered = form.get("code").unwrap_or_default();
     let entered = entered.trim().to_ascii_lowercase();
     let Some(code) = state.waiting(&entered, now) else {
-        return consent::no_such_code(call);
+        return consent::no_such_code(request);
     };
     let pending = Pending {
         scopes: code.scopes.clone(),
@@ -73,10 +72,10 @@ pub fn enter(call: &Call, state: &mut State, now: Instant) -> Answer {
         device_id: None,
     };
     if form.get("decision") != Some("allow") {
-        return consent::deny(call, pending, state, now);
+        return consent::deny(request, pending, state, now);
     }
     match pending.scopes.optional.is_empty() {
-        true => consent::allow(call, pending, |_, _| true, state, now),
-        false => consent::page(call, &form, pending, state, now),
+        true => consent::allow(request, pending, |_, _| true, state, now),
+        false => consent::page(request, &form, pending, state, now),
     }
 }

@@ -1,13 +1,20 @@
-//! Bad days on demand: answers that a script must survive.
+//! Faults on demand: responses that a script must survive.
 //!
-//! An answer that is refused stands in place of the real one, and nothing
+//! An error or a status takes the place of the real response, and nothing
 //! happens on the server. One that is late, torn, lost or empty comes after the
 //! work is done: a refresh token that went with it is spent.
 
 use std::time::Duration;
 
-use super::http::{Answer, Body, Call, Spoilt};
-use crate::http::Tear;
+use url::form_urlencoded;
+
+use super::parameters::Parameters;
+use super::response;
+use crate::http::{Delivery, Request, Response};
+
+/// The parameter and the header with which a client asks for one itself.
+pub const PARAMETER: &str = "sandbox_fault";
+const HEADER: &str = "Sandbox-Fault";
 
 pub const ON_DEMAND: &str = "A fault on demand";
 
@@ -60,7 +67,9 @@ pub enum Kind {
     Error(&'static str),
     /// This status, with a page in HTML.
     Status(u16),
-    Spoilt(Spoilt),
+    Delivery(Delivery),
+    /// No body.
+    Empty,
 }
 
 impl Fault {
@@ -103,44 +112,38 @@ impl Kind {
         if let Ok(status @ 400..=599) = text.parse() {
             return Ok(Kind::Status(status));
         }
-        let mut spoilt = Spoilt::default();
         match text.split_once('=') {
-            Some(("slow", duration)) => spoilt.delay = seconds(duration)?,
-            None if text == "torn" => spoilt.tear = Some(Tear::Body),
-            None if text == "lost" => spoilt.tear = Some(Tear::All),
-            None if text == "empty" => spoilt.is_empty = true,
-            _ => {
-                return Err(format!(
-                    "an answer is a status from 400 to 599, torn, lost, empty, slow=10s, \
-                     or an error: {}, {}",
-                    ERRORS.join(", "),
-                    HEADER_ERRORS.join(", ")
-                ));
-            }
+            Some(("slow", time)) => Ok(Kind::Delivery(Delivery::Late(seconds(time)?))),
+            None if text == "torn" => Ok(Kind::Delivery(Delivery::HalfBody)),
+            None if text == "lost" => Ok(Kind::Delivery(Delivery::Nothing)),
+            None if text == "empty" => Ok(Kind::Empty),
+            _ => Err(format!(
+                "an answer is a status from 400 to 599, torn, lost, empty, slow=10s, \
+                 or an error: {}, {}",
+                ERRORS.join(", "),
+                HEADER_ERRORS.join(", ")
+            )),
         }
-        Ok(Kind::Spoilt(spoilt))
     }
 }
 
 /// An OAuth error in place of the real answer.
-pub fn refused(call: &Call, error: &str) -> Answer {
-    match &*call.path {
-        "/info" => Answer::unauthorized(),
-        _ if HEADER_ERRORS.contains(&error) => Answer::refusal(401, error, None),
-        _ => Answer::refusal(400, error, Some(ON_DEMAND)),
+pub fn refused(request: &Request, error: &str) -> Response {
+    match &*request.path {
+        "/info" => response::unauthorized(),
+        _ if HEADER_ERRORS.contains(&error) => response::error(401, error, None),
+        _ => response::error(400, error, Some(ON_DEMAND)),
     }
 }
 
 /// A status in place of the real answer, as something in front of the server
 /// would give it.
-pub fn unavailable(status: u16) -> Answer {
-    Answer {
-        status,
-        body: Body::Html(format!(
-            "<!doctype html>\n<html><head><title>{status}</title></head>\n\
-             <body><h1>{status}</h1><p>{ON_DEMAND}</p></body></html>\n"
-        )),
-    }
+pub fn unavailable(status: u16) -> Response {
+    let html = format!(
+        "<!doctype html>\n<html><head><title>{status}</title></head>\n\
+         <body><h1>{status}</h1><p>{ON_DEMAND}</p></body></html>\n"
+    );
+    Response::new(status, "text/html; charset=utf-8", html)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -163,11 +166,14 @@ impl Faults {
     ///
     /// # Errors
     /// What is wrong with the client's own.
-    pub fn next(&mut self, call: &Call) -> Result<Option<Kind>, String> {
-        if let Some(asked) = &call.fault {
+    pub fn next(&mut self, request: &Request) -> Result<Option<Kind>, String> {
+        let query = form_urlencoded::parse(request.query.as_bytes());
+        let asked = query.filter(|(name, _)| name == PARAMETER).last();
+        let asked = asked.map(|(_, value)| value.into_owned());
+        if let Some(asked) = request.header(HEADER).or(asked.as_deref()) {
             return Kind::parse(asked).map(Some);
         }
-        let grant = call.form().and_then(Result::ok);
+        let grant = Parameters::of_form(request).and_then(Result::ok);
         let grant = grant.as_ref().and_then(|form| form.get("grant_type"));
         let concerns = |fault: &&mut Fault| {
             let of_grant = || {
@@ -177,10 +183,10 @@ impl Faults {
                     .is_some_and(|of| Some(of) == grant)
             };
             fault.times != Some(0)
-                && (call.path[1..] == *fault.target || call.path == "/token" && of_grant())
+                && (request.path[1..] == *fault.target || request.path == "/token" && of_grant())
         };
         // A person's answer on the consent page is no authorization request.
-        if call.path == "/authorize" && call.method != "GET" {
+        if request.path == "/authorize" && request.method != "GET" {
             return Ok(None);
         }
         Ok(self.0.iter_mut().find(concerns).map(|fault| {

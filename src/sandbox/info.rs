@@ -4,14 +4,16 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::http::{Answer, Body, Call};
+use super::parameters::Parameters;
+use super::response;
 use super::state::State;
+use crate::http::{Request, Response};
 
 /// `GET /info`, in JSON alone: the other formats are not known well enough.
-pub fn info(call: &Call, state: &State, now: Instant) -> Answer {
-    let asked = call.asked().ok();
+pub fn info(request: &Request, state: &State, now: Instant) -> Response {
+    let asked = Parameters::of_query(request).ok();
     let parameter = |name| asked.as_ref().and_then(|asked| asked.get(name));
-    let header = call.authorization.as_deref();
+    let header = request.header("Authorization");
     let header = header.map(|value| value.split_once(' ').unwrap_or((value, "")));
     let token = match header {
         Some((scheme, token)) => {
@@ -23,28 +25,26 @@ pub fn info(call: &Call, state: &State, now: Instant) -> Answer {
     };
     let granted = token.and_then(|token| state.tokens.granted(token, now));
     let Some(granted) = granted else {
-        return Answer::unauthorized();
+        return response::unauthorized();
     };
     if !matches!(parameter("format"), None | Some("json")) {
-        return Answer {
-            status: 400,
-            body: Body::Text("The sandbox knows format=json alone"),
-        };
+        let text = "The sandbox knows format=json alone";
+        return Response::new(400, "text/plain; charset=utf-8", text);
     }
     let mut user = json!({
         "id": "1000000001",
         "login": "sandbox.user",
-        "client_id": state.application.client_id,
+        "client_id": state.registration.client_id,
         "psuid": "1.AAsandbox.sandbox.sandbox",
     });
     for (scope, fields) in by_scope() {
         if let (true, Value::Object(fields), Value::Object(user)) =
-            (state.application.covers(granted, scope), fields, &mut user)
+            (state.registration.covers(granted, scope), fields, &mut user)
         {
             user.extend(fields);
         }
     }
-    Answer::json(user)
+    response::json(&user)
 }
 
 fn by_scope() -> [(&'static str, Value); 5] {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Consent;
-use super::application::{Application, Granted, Scopes};
 use super::fault::Faults;
+use super::registration::{Granted, Registration, Scopes};
 use super::tokens::{Issued, Tokens};
 use crate::random;
 
@@ -18,7 +18,7 @@ const MAX_PENDING: usize = 1000;
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(300);
 
 pub struct State {
-    pub application: Application,
+    pub registration: Registration,
     pub consent: Consent,
     pub faults: Faults,
     pub tokens: Tokens,
@@ -39,14 +39,14 @@ pub struct Pending {
 #[derive(Debug, Clone)]
 pub enum Goal {
     /// An authorization request.
-    Redirect(Reply),
+    Redirect(Redirect),
     /// A device code, by what the user entered.
     Device(String),
 }
 
 /// Where and how an authorization request is answered.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct Redirect {
     pub redirect_uri: String,
     pub state: Option<String>,
     pub challenge: Option<Challenge>,
@@ -99,13 +99,13 @@ pub enum DevicePoll {
 
 impl State {
     pub fn new(
-        application: Application,
+        registration: Registration,
         consent: Consent,
         faults: Faults,
         tokens: Tokens,
     ) -> State {
         State {
-            application,
+            registration,
             consent,
             faults,
             tokens,
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let application = Application {
+        let registration = Registration {
             client_id: "id".into(),
             client_secret: "secret".into(),
             is_for_api: false,
@@ -262,7 +262,7 @@ mod tests {
             origin: "http://127.0.0.1:1".into(),
         };
         let tokens = Tokens::new(LIFETIME, true);
-        State::new(application, Consent::Ask, Faults::default(), tokens)
+        State::new(registration, Consent::Ask, Faults::default(), tokens)
     }
 
     fn code() -> Code {

@@ -7,21 +7,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::credentials::{self, Form, Refusal};
-use super::http::{Answer, Call};
+use super::credentials::{self, Form};
+use super::response;
 use super::state::{Challenge, DevicePoll, Method, State};
 use super::tokens::{Issued, NoDevice};
+use crate::http::{Request, Response};
 
 /// `POST /token`.
-pub fn grant(call: &Call, state: &mut State, now: Instant) -> Result<Answer, Refusal> {
-    let form = credentials::form(call, &state.application)?;
+pub fn grant(request: &Request, state: &mut State, now: Instant) -> Result<Response, Response> {
+    let form = credentials::form(request, &state.registration)?;
     let issued = match form.required("grant_type", "grant_type is missing")? {
         "authorization_code" => code(&form, state, now)?,
         "refresh_token" => refresh(&form, state, now)?,
         "device_code" => device(&form, state, now)?,
         _ => {
             let why = "This grant_type is not supported";
-            return Err(Refusal::new("unsupported_grant_type", why));
+            return Err(response::refusal("unsupported_grant_type", why));
         }
     };
     let mut answer = json!({
@@ -33,15 +34,15 @@ pub fn grant(call: &Call, state: &mut State, now: Instant) -> Result<Answer, Ref
     if let Some(scope) = issued.scope {
         answer["scope"] = scope.into();
     }
-    Ok(Answer::json(answer))
+    Ok(response::json(&answer))
 }
 
 /// RFC 6749, 4.1.3, and RFC 7636, 4.6.
-fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
+fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Response> {
     let code = form.required("code", "code is missing")?;
     if !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let why = "The code has the wrong form";
-        return Err(Refusal::new("bad_verification_code", why));
+        return Err(response::refusal("bad_verification_code", why));
     }
     form.device()?;
     // A client that is not known by its secret, and by nothing else, spends
@@ -53,18 +54,21 @@ fn code(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal>
         form.require_secret()?;
     }
     let Some(code) = state.spend_code(code, now) else {
-        return Err(Refusal::new("invalid_grant", "Code has expired"));
+        return Err(response::refusal("invalid_grant", "Code has expired"));
     };
     match (&code.challenge, form.fields.get("code_verifier")) {
         (Some(challenge), Some(verifier)) if answers(challenge, verifier) => {}
         (Some(_), Some(_)) => {
-            return Err(Refusal::new(
+            return Err(response::refusal(
                 "invalid_grant",
                 "code_verifier does not match",
             ));
         }
         (Some(_), None) => {
-            return Err(Refusal::new("invalid_request", "code_verifier is missing"));
+            return Err(response::refusal(
+                "invalid_request",
+                "code_verifier is missing",
+            ));
         }
         (None, _) => {}
     }
@@ -81,24 +85,24 @@ fn answers(challenge: &Challenge, verifier: &str) -> bool {
 }
 
 /// RFC 6749, 6.
-fn refresh(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
+fn refresh(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Response> {
     let refresh_token = form.required("refresh_token", "refresh_token is missing")?;
     form.require_secret()?;
     let issued = state.tokens.refresh(refresh_token, now);
-    issued.ok_or_else(|| Refusal::new("invalid_grant", "The refresh token is not known"))
+    issued.ok_or_else(|| response::refusal("invalid_grant", "The refresh token is not known"))
 }
 
 /// RFC 8628, 3.4 and 3.5, in Yandex's dialect.
-fn device(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusal> {
+fn device(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Response> {
     let code = form.required("code", "code is missing")?;
     form.require_secret()?;
     form.device()?;
     let device_id = form.device_id();
     match state.poll_device_code(code, device_id.as_deref(), now) {
         DevicePoll::Allowed(issued) => Ok(issued),
-        DevicePoll::Denied => Err(Refusal::new("access_denied", "The user denied access")),
-        DevicePoll::Gone => Err(Refusal::new("invalid_grant", "Code has expired")),
-        DevicePoll::Pending => Err(Refusal::new(
+        DevicePoll::Denied => Err(response::refusal("access_denied", "The user denied access")),
+        DevicePoll::Gone => Err(response::refusal("invalid_grant", "Code has expired")),
+        DevicePoll::Pending => Err(response::refusal(
             "authorization_pending",
             "User has not yet authorized your application",
         )),
@@ -106,13 +110,13 @@ fn device(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Refusa
 }
 
 /// `POST /revoke_token` (RFC 7009).
-pub fn revoke(call: &Call, state: &mut State) -> Result<Answer, Refusal> {
-    let form = credentials::form(call, &state.application)?;
+pub fn revoke(request: &Request, state: &mut State) -> Result<Response, Response> {
+    let form = credentials::form(request, &state.registration)?;
     let access_token = form.required("access_token", "access_token is missing")?;
     form.require_secret()?;
     match state.tokens.revoke(access_token) {
-        Ok(()) => Ok(Answer::json(json!({ "status": "ok" }))),
-        Err(NoDevice) => Err(Refusal::new(
+        Ok(()) => Ok(response::json(&json!({ "status": "ok" }))),
+        Err(NoDevice) => Err(response::refusal(
             "unsupported_token_type",
             "The token was issued without a device",
         )),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::application::Granted;
+use super::registration::Granted;
 use crate::random;
 
 /// A new token for a device pushes out the oldest of so many.

@@ -1,20 +1,19 @@
 //! A user without a browser: follows the redirects from the authorization page
-//! to the page that ends the login, all on loopback.
+//! to the page that ends the login.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ureq::{Agent, ResponseExt};
 use url::Url;
 
 use super::Consent;
 use super::state::State;
 use crate::output;
 
-const MAX_REDIRECTS: usize = 5;
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The listener answers once it has exchanged the code.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct User(pub(super) Arc<Mutex<State>>);
 
@@ -27,19 +26,12 @@ impl User {
     }
 
     /// Answers an authorization request; returns the address that it ends at.
-    pub fn answer(&self, mut url: Url) -> Url {
+    pub fn answer(&self, url: Url) -> Url {
         super::lock(&self.0).consent = Consent::Allow;
-        for _ in 0..MAX_REDIRECTS {
-            match location(&url) {
-                Ok(Some(next)) => url = next,
-                Ok(None) => break,
-                Err(error) => {
-                    output::warn(&format!("the sandbox's user: {error}"));
-                    break;
-                }
-            }
-        }
-        url
+        follow(&url).unwrap_or_else(|why| {
+            output::warn(&format!("the sandbox's user: {why}"));
+            url
+        })
     }
 
     /// Enters a device code and allows the access.
@@ -50,19 +42,15 @@ impl User {
     }
 }
 
-/// One GET: where it redirects to, if it does.
-fn location(url: &Url) -> std::io::Result<Option<Url>> {
-    let addresses = url.socket_addrs(|| None)?;
-    let mut stream = TcpStream::connect(addresses.as_slice())?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let head = answer.split("\r\n\r\n").next().unwrap_or_default();
-    let next = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Location: "));
-    Ok(next.and_then(|next| url.join(next).ok()))
+/// Opens a page and follows its redirects; returns the address of the last.
+fn follow(url: &Url) -> Result<Url, String> {
+    let agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_recv_response(Some(TIMEOUT))
+        .build()
+        .new_agent();
+    let response = agent.get(url.as_str()).call();
+    let response = response.map_err(|error| error.to_string())?;
+    Url::parse(&response.get_uri().to_string()).map_err(|error| error.to_string())
 }

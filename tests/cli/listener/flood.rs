@@ -1,4 +1,4 @@
-//! Floods, idlers and endless requests, against both servers behind the gate:
+//! Floods, idlers and endless requests, against listener and sandbox:
 //! neither grows, and both answer meanwhile.
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use crate::support::{Home, PATIENCE, Running};
 /// at once, the kernel's queue is full, and it lets some wait for a second.
 const AT_ONCE: usize = 25;
 
-/// A server behind the gate.
+/// A server under attack.
 pub enum Prey {
     Login(Waiting),
     Sandbox {
@@ -272,11 +272,11 @@ fn two_hundred_thousand_requests_by_clients_that_read_no_answer_are_survived() {
 
 #[test]
 fn descriptors_that_are_used_up_again_and_again_come_back() {
-    for prey in Prey::after("ulimit -n 40") {
+    for prey in Prey::after("ulimit -n 64") {
         let to = prey.address();
         for _ in 0..20 {
             let connect = |_| connection(to, b"GET");
-            let held: Vec<_> = (0..60).map(connect).collect();
+            let held: Vec<_> = (0..100).map(connect).collect();
             answers(to);
             drop(held);
             answers(to);

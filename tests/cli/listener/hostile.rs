@@ -241,7 +241,7 @@ fn thousands_of_connections_that_close_or_reset_are_survived() {
     assert!(started.elapsed() < 3 * AT_ONCE, "{:?}", started.elapsed());
 }
 
-/// A login that may have no more than 40 descriptors open.
+/// A login that may have no more than 64 descriptors open.
 #[cfg(unix)]
 fn with_few_descriptors() -> Waiting {
     use crate::listener::callback::{ANSWER, arguments};
@@ -250,7 +250,7 @@ fn with_few_descriptors() -> Waiting {
 
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     let arguments = arguments(&server, "http://127.0.0.1:0/");
-    let command = home.after("ulimit -n 40", &arguments);
+    let command = home.after("ulimit -n 64", &arguments);
     Waiting::start(home, server, command)
 }
 

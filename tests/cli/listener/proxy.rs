@@ -67,6 +67,10 @@ impl Login {
         let cookie = sent.header("Set-Cookie").unwrap();
         let (pair, attributes) = cookie.split_once("; ").unwrap();
         assert!(pair.starts_with("__Host-"), "{cookie}");
+        for secret in [pair, &self.start] {
+            let (_, secret) = secret.split_once('=').unwrap();
+            assert!(secret.len() >= 43, "fewer than 256 bits: {secret}");
+        }
         assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax");
         let authorize = sent.header("Location").unwrap();
         assert!(authorize.starts_with(&format!("{}/authorize?", self.server.origin)));

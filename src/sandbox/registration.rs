@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use url::{Host, Position, Url};
 
-use super::http::Parameters;
+use super::parameters::Parameters;
 
 /// An application "for user login" may have scopes of so many groups.
 const MAX_GROUPS: usize = 3;
 
 #[derive(Clone)]
-pub struct Application {
+pub struct Registration {
     pub client_id: String,
     pub client_secret: String,
     /// "For API access": its only redirect URI is the page that shows a code.
@@ -24,7 +24,7 @@ pub struct Application {
     pub origin: String,
 }
 
-impl Application {
+impl Registration {
     /// The URI to redirect to: the one asked for, if it is registered, to the
     /// letter; with none asked for, the first registered.
     pub fn redirect_uri(&self, asked: Option<&str>) -> Option<String> {
@@ -165,9 +165,10 @@ fn is_loopback(uri: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::parameters::tests::parameters as asked;
 
-    fn application(is_for_api: bool, redirect_uris: &[&str], scopes: &[&str]) -> Application {
-        Application {
+    fn application(is_for_api: bool, redirect_uris: &[&str], scopes: &[&str]) -> Registration {
+        Registration {
             client_id: "id".into(),
             client_secret: "secret".into(),
             is_for_api,
@@ -175,10 +176,6 @@ mod tests {
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             origin: "http://127.0.0.1:1".into(),
         }
-    }
-
-    fn asked(query: &str) -> Parameters {
-        Parameters::parse(query.as_bytes()).expect("it is right")
     }
 
     #[test]

@@ -5,23 +5,24 @@ use std::time::Instant;
 
 use url::{Url, form_urlencoded::Serializer};
 
-use super::application::Granted;
-use super::http::{Answer, Call};
-use super::state::{Code, Reply, State};
+use super::registration::Granted;
+use super::response;
+use super::state::{Code, Redirect, State};
 use super::tokens::Issued;
 use crate::http::page::escape;
+use crate::http::{Request, Response};
 use crate::random;
 
 /// Sends the user back with a code, or with a token in the fragment.
 pub fn allow(
-    call: &Call,
-    reply: Reply,
+    request: &Request,
+    reply: Redirect,
     device_id: Option<String>,
     granted: Granted,
     fewer: Option<String>,
     state: &mut State,
     now: Instant,
-) -> Answer {
+) -> Response {
     // Undocumented, and seen in practice.
     let cid = random::hex();
     if reply.is_implicit {
@@ -39,7 +40,7 @@ pub fn allow(
             ("scope", scope.as_deref()),
             ("cid", Some(&*cid)),
         ];
-        return send_back(call, &reply, &answer);
+        return send_back(request, &reply, &answer);
     }
     let code = Code {
         challenge: reply.challenge.clone(),
@@ -48,23 +49,27 @@ pub fn allow(
         fewer,
     };
     let code = state.issue_code(code, now);
-    send_back(call, &reply, &[("code", Some(&code)), ("cid", Some(&cid))])
+    send_back(
+        request,
+        &reply,
+        &[("code", Some(&code)), ("cid", Some(&cid))],
+    )
 }
 
 /// Sends the user back with an error (RFC 6749, 4.1.2.1).
-pub fn refuse(call: &Call, reply: &Reply, error: &str, description: &str) -> Answer {
+pub fn refuse(request: &Request, reply: &Redirect, error: &str, description: &str) -> Response {
     let answer = [
         ("error", Some(error)),
         ("error_description", Some(description)),
     ];
-    send_back(call, reply, &answer)
+    send_back(request, reply, &answer)
 }
 
 /// Redirects with the state and these parameters: added to the URI's query, or
 /// for a token as its fragment, which no server sees.
-fn send_back(call: &Call, reply: &Reply, answer: &[(&str, Option<&str>)]) -> Answer {
+fn send_back(request: &Request, reply: &Redirect, answer: &[(&str, Option<&str>)]) -> Response {
     let Ok(mut url) = Url::parse(&reply.redirect_uri) else {
-        return bad_request(call, "The Callback URL is not a URL");
+        return bad_request(request, "The Callback URL is not a URL");
     };
     let pairs = [("state", reply.state.as_deref())];
     let pairs = pairs.iter().chain(answer);
@@ -75,11 +80,11 @@ fn send_back(call: &Call, reply: &Reply, answer: &[(&str, Option<&str>)]) -> Ans
     } else {
         url.query_pairs_mut().extend_pairs(pairs);
     }
-    Answer::redirect(url.into())
+    Response::redirect(302, url.as_str())
 }
 
 /// A fault that the redirect URI never hears of.
-pub fn bad_request(call: &Call, why: &str) -> Answer {
+pub fn bad_request(request: &Request, why: &str) -> Response {
     let html = format!("<p>{}</p>", escape(why));
-    Answer::page(call, 400, ("Bad request", "Ошибка в запросе"), &html)
+    response::page(request, 400, ("Bad request", "Ошибка в запросе"), &html)
 }

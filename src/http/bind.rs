@@ -1,0 +1,82 @@
+//! Binds a port on loopback or elsewhere, on all addresses of a name at once.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+
+use crate::platform::NO_ADDRESS_FAMILY;
+
+/// Ports tried for a port 0 that must be free on both address families.
+const FREE_PORT_TRIES: usize = 20;
+
+/// Why a port could not be bound.
+pub struct BindError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl BindError {
+    pub fn is_in_use(&self) -> bool {
+        self.error.kind() == ErrorKind::AddrInUse
+    }
+
+    pub fn is_forbidden(&self) -> bool {
+        self.error.kind() == ErrorKind::PermissionDenied
+    }
+
+    pub fn what(&self) -> String {
+        format!("listening on {}", self.address)
+    }
+
+    pub fn why(&self) -> String {
+        let port = self.address.port();
+        match self.error.kind() {
+            ErrorKind::AddrInUse => format!("port {port} is in use by another program"),
+            ErrorKind::PermissionDenied => format!("port {port} is forbidden to this user"),
+            _ => format!("port {port}: {}", self.error),
+        }
+    }
+}
+
+/// Binds the port on each of the addresses that this machine has; also returns
+/// it. With port 0 the system chooses one, the same on all addresses.
+///
+/// # Errors
+/// Of the first address that could not be bound.
+pub fn bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), BindError> {
+    let mut tries = 1;
+    loop {
+        match try_bind(addresses, port) {
+            Err(error) if port == 0 && tries < FREE_PORT_TRIES && error.is_in_use() => tries += 1,
+            done => return done,
+        }
+    }
+}
+
+fn try_bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), BindError> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut port = port;
+    let mut missing = None;
+    for &ip in addresses {
+        let address = SocketAddr::new(ip, port);
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                port = listener.local_addr().map_or(port, |bound| bound.port());
+                listeners.push(listener);
+            }
+            // `localhost` without IPv6, or without IPv4.
+            Err(error) if addresses.len() > 1 && is_no_address(&error) => {
+                missing = Some(BindError { address, error });
+            }
+            // Somebody else on one family could be sent our code.
+            Err(error) => return Err(BindError { address, error }),
+        }
+    }
+    match missing {
+        Some(missing) if listeners.is_empty() => Err(missing),
+        _ => Ok((listeners, port)),
+    }
+}
+
+fn is_no_address(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_ADDRESS_FAMILY)
+}
