@@ -11,6 +11,7 @@ mod device;
 mod fault;
 mod info;
 mod log;
+mod multipart;
 mod parameters;
 mod redirect;
 mod registration;
@@ -62,7 +63,12 @@ pub struct Options {
     pub redirect_uris: Vec<String>,
     /// The application's scopes; empty for any.
     pub scopes: Vec<String>,
+    /// Whose tokens a service application may ask for; empty for anybody's.
+    pub service_users: Vec<String>,
     pub consent: Consent,
+    /// Seconds between two polls for a device's token; unless given 5 where
+    /// consent is asked for, else 1.
+    pub device_interval: Option<u64>,
     /// How long a token lives; a year unless given.
     pub token_lifetime: Option<Duration>,
     /// A refresh token stays good instead of being replaced at each use.
@@ -92,12 +98,14 @@ impl Sandbox {
             is_for_api: options.is_for_api,
             redirect_uris: options.redirect_uris,
             scopes: options.scopes,
+            service_users: options.service_users,
             origin: format!("http://{}", SocketAddr::new(address.ip(), port)),
         };
         let tokens = Tokens::new(options.token_lifetime.unwrap_or(YEAR), !options.no_rotation);
         let state = Arc::new(Mutex::new(State::new(
             registration.clone(),
             options.consent,
+            options.device_interval,
             Faults(options.faults),
             tokens,
         )));
@@ -148,7 +156,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 fn allowed(path: &str) -> &'static str {
     match path {
         "/authorize" | "/device" => "GET, POST",
-        "/verification_code" | "/info" => "GET",
+        "/info" => "GET, POST",
+        "/verification_code" => "GET",
         "/token" | "/revoke_token" | "/device/code" => "POST",
         _ => "",
     }

@@ -72,6 +72,7 @@ pub fn start_sandbox(options: &cli::Application) -> Result<Sandbox, Error> {
     Sandbox::start(Options {
         client_id: options.client_id.clone(),
         client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
+        device_interval: Some(1),
         ..Options::default()
     })
 }

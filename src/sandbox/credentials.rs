@@ -39,7 +39,11 @@ pub fn form(request: &Request, registration: &Registration) -> Result<Form, Resp
         }
     };
     let (client_id, client_secret) = match &basic {
-        Some((id, secret)) => (Some(id.as_str()), Some(secret.as_str())),
+        // An empty secret is none, as it is in the body.
+        Some((id, secret)) => (
+            Some(id.as_str()),
+            Some(secret.as_str()).filter(|s| !s.is_empty()),
+        ),
         None => (fields.get("client_id"), fields.get("client_secret")),
     };
     match client_id {

@@ -13,8 +13,6 @@ use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
 use crate::http::page::{Language, Mood, Page};
 use crate::http::{Request, Response};
 
-const INTERVAL: u64 = 5;
-
 /// `POST /device/code`. The ID is enough.
 pub fn issue(request: &Request, state: &mut State, now: Instant) -> Result<Response, Response> {
     let form = credentials::form(request, &state.registration)?;
@@ -25,7 +23,7 @@ pub fn issue(request: &Request, state: &mut State, now: Instant) -> Result<Respo
     Ok(response::json(&json!({
         "device_code": code.device_code,
         "expires_in": DEVICE_LIFETIME.as_secs(),
-        "interval": INTERVAL,
+        "interval": state.device_interval,
         "user_code": code.user_code,
         "verification_url": format!("{}/device", state.registration.origin),
     })))

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use url::form_urlencoded;
 
-use super::fault;
+use super::{fault, multipart};
 use crate::http::Request;
 
 pub struct Parameters(Vec<(String, String)>);
@@ -17,7 +17,7 @@ impl Parameters {
     /// The name of a parameter that is there twice.
     pub fn of_query(request: &Request) -> Result<Parameters, String> {
         let pairs = form_urlencoded::parse(request.query.as_bytes()).into_owned();
-        Parameters::unique(pairs.filter(|(name, _)| name != fault::PARAMETER))
+        Parameters::unique(pairs.filter(|(name, _)| name != fault::PARAMETER).collect())
     }
 
     /// The parameters of the body; None where it is no form.
@@ -25,18 +25,19 @@ impl Parameters {
     /// # Errors
     /// As of the query.
     pub fn of_form(request: &Request) -> Option<Result<Parameters, String>> {
-        let kind = request.header("Content-Type")?.to_ascii_lowercase();
-        match kind.split(';').next()?.trim() {
+        let content_type = request.header("Content-Type")?;
+        let kind = content_type.split(';').next()?.trim();
+        let pairs = match &*kind.to_ascii_lowercase() {
             "application/x-www-form-urlencoded" => {
-                let pairs = form_urlencoded::parse(&request.body).into_owned();
-                Some(Parameters::unique(pairs))
+                form_urlencoded::parse(&request.body).into_owned().collect()
             }
-            _ => None,
-        }
+            "multipart/form-data" => multipart::fields(content_type, &request.body)?,
+            _ => return None,
+        };
+        Some(Parameters::unique(pairs))
     }
 
-    fn unique(pairs: impl Iterator<Item = (String, String)>) -> Result<Parameters, String> {
-        let found: Vec<_> = pairs.collect();
+    fn unique(found: Vec<(String, String)>) -> Result<Parameters, String> {
         // Not each with each: thousands fit, and everybody else would wait.
         let mut names = HashSet::new();
         match found.iter().find(|(name, _)| !names.insert(name)) {
@@ -68,6 +69,6 @@ pub mod tests {
 
     pub fn parameters(query: &str) -> Parameters {
         let pairs = form_urlencoded::parse(query.as_bytes());
-        Parameters::unique(pairs.into_owned()).expect("each is there once")
+        Parameters::unique(pairs.into_owned().collect()).expect("each is there once")
     }
 }

@@ -20,6 +20,9 @@ pub struct Registration {
     /// What was chosen when it was registered; empty where anything that could
     /// have been chosen counts.
     pub scopes: Vec<String>,
+    /// The users whose tokens it may ask for as a service application; empty
+    /// for anybody.
+    pub service_users: Vec<String>,
     /// The sandbox's own address.
     pub origin: String,
 }
@@ -61,13 +64,19 @@ impl Registration {
 
         let asked = || required.iter().chain(&optional);
         if !asked().all(|scope| is_scope(scope)) {
-            return Err("a scope is not of printable ASCII");
+            return Err("a scope is group:name, and scopes are separated by spaces");
         }
         if !self.scopes.is_empty() && !asked().all(|scope| self.scopes.contains(scope)) {
             return Err("the application does not have one of these scopes");
         }
         can_be_registered(asked(), self.is_for_api)?;
         Ok(Scopes { required, optional })
+    }
+
+    /// Whether it may ask for a token of this user.
+    pub fn serves(&self, user: &str) -> bool {
+        let mut users = self.service_users.iter();
+        self.service_users.is_empty() || users.any(|other| other.eq_ignore_ascii_case(user))
     }
 
     /// Whether a token that was granted these tells what belongs to a scope.
@@ -138,10 +147,13 @@ fn group(scope: &str) -> &str {
     scope.split(':').next().unwrap_or_default()
 }
 
-/// RFC 6749, 3.3.
-pub fn is_scope(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+/// RFC 6749, 3.3, and Yandex's own form: a group, a colon and a name.
+fn is_scope(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_graphic() && !b"\"\\,".contains(&b);
+    text.bytes().all(plain)
+        && text
+            .split_once(':')
+            .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
 }
 
 /// `http` on this machine, which the sandbox takes as registered.
@@ -174,6 +186,7 @@ mod tests {
             is_for_api,
             redirect_uris: redirect_uris.iter().map(|&uri| uri.to_owned()).collect(),
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            service_users: Vec::new(),
             origin: "http://127.0.0.1:1".into(),
         }
     }

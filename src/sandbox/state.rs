@@ -20,6 +20,8 @@ pub const DEVICE_LIFETIME: Duration = Duration::from_secs(300);
 pub struct State {
     pub registration: Registration,
     pub consent: Consent,
+    /// Seconds between two polls for a device's token.
+    pub device_interval: u64,
     pub faults: Faults,
     pub tokens: Tokens,
     pending: Aging<Pending>,
@@ -101,11 +103,16 @@ impl State {
     pub fn new(
         registration: Registration,
         consent: Consent,
+        device_interval: Option<u64>,
         faults: Faults,
         tokens: Tokens,
     ) -> State {
         State {
             registration,
+            device_interval: device_interval.unwrap_or(match consent {
+                Consent::Ask => 5,
+                Consent::Allow | Consent::Deny => 1,
+            }),
             consent,
             faults,
             tokens,
@@ -259,10 +266,11 @@ mod tests {
             is_for_api: false,
             redirect_uris: Vec::new(),
             scopes: Vec::new(),
+            service_users: Vec::new(),
             origin: "http://127.0.0.1:1".into(),
         };
         let tokens = Tokens::new(LIFETIME, true);
-        State::new(registration, Consent::Ask, Faults::default(), tokens)
+        State::new(registration, Consent::Ask, None, Faults::default(), tokens)
     }
 
     fn code() -> Code {

@@ -1,4 +1,4 @@
-//! The token endpoint with its three grants, and the revocation endpoint.
+//! The token endpoint with its four grants, and the revocation endpoint.
 
 use std::time::Instant;
 
@@ -8,18 +8,23 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::credentials::{self, Form};
+use super::registration::Granted;
 use super::response;
 use super::state::{Challenge, DevicePoll, Method, State};
 use super::tokens::{Issued, NoDevice};
 use crate::http::{Request, Response};
 
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
 /// `POST /token`.
 pub fn grant(request: &Request, state: &mut State, now: Instant) -> Result<Response, Response> {
     let form = credentials::form(request, &state.registration)?;
-    let issued = match form.required("grant_type", "grant_type is missing")? {
+    let grant_type = form.required("grant_type", "grant_type is missing")?;
+    let issued = match grant_type {
         "authorization_code" => code(&form, state, now)?,
         "refresh_token" => refresh(&form, state, now)?,
         "device_code" => device(&form, state, now)?,
+        TOKEN_EXCHANGE => exchange(&form, state, now)?,
         _ => {
             let why = "This grant_type is not supported";
             return Err(response::refusal("unsupported_grant_type", why));
@@ -28,9 +33,14 @@ pub fn grant(request: &Request, state: &mut State, now: Instant) -> Result<Respo
     let mut answer = json!({
         "access_token": issued.access_token,
         "expires_in": issued.expires_in,
-        "refresh_token": issued.refresh_token,
         "token_type": "bearer",
     });
+    if let Some(refresh_token) = issued.refresh_token {
+        answer["refresh_token"] = refresh_token.into();
+    }
+    if grant_type == TOKEN_EXCHANGE {
+        answer["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token".into();
+    }
     if let Some(scope) = issued.scope {
         answer["scope"] = scope.into();
     }
@@ -107,6 +117,33 @@ fn device(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Respon
             "User has not yet authorized your application",
         )),
     }
+}
+
+/// RFC 8693, in Yandex's dialect: the subject token is the user's name.
+fn exchange(form: &Form, state: &mut State, now: Instant) -> Result<Issued, Response> {
+    let subject = form.required("subject_token", "subject_token is missing")?;
+    let kind = form.required("subject_token_type", "subject_token_type is missing")?;
+    form.require_secret()?;
+    let is_of_kind = match kind.strip_prefix("urn:yandex:params:oauth:token-type:") {
+        Some("email") => subject.contains('@'),
+        Some("uid") => subject.bytes().all(|b| b.is_ascii_digit()),
+        _ => {
+            let why = "subject_token_type is neither email nor uid";
+            return Err(response::refusal("invalid_request", why));
+        }
+    };
+    if !is_of_kind {
+        let why = "subject_token is not of this type";
+        return Err(response::refusal("invalid_request", why));
+    }
+    let scopes = state.registration.scopes(&form.fields);
+    let scopes = scopes.map_err(|why| response::refusal("invalid_scope", why))?;
+    if !state.registration.serves(subject) {
+        let why = "The application is unauthorized to get a token of this user";
+        return Err(response::refusal("unauthorized_client", why));
+    }
+    let granted = scopes.granted(|_, _| true).unwrap_or(Granted(None));
+    Ok(state.tokens.exchange(subject, granted, now))
 }
 
 /// `POST /revoke_token` (RFC 7009).

@@ -11,6 +11,8 @@ const MAX_DEVICES: usize = 30;
 /// Without a device there is one for each set of scopes; nobody fills the
 /// memory with those.
 const MAX_TOKENS: usize = 10_000;
+/// A token that a service application asks for.
+const MAX_SERVICE_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// By age, oldest first.
 pub struct Tokens {
@@ -21,12 +23,15 @@ pub struct Tokens {
 }
 
 /// A token that can be used.
-struct Token {
+pub struct Token {
     access_token: String,
-    refresh_token: String,
+    /// None of a service application's.
+    refresh_token: Option<String>,
     /// Only a token that was issued to a device can be revoked.
     device_id: Option<String>,
-    granted: Granted,
+    pub granted: Granted,
+    /// Whose token a service application asked for.
+    pub subject: Option<String>,
     /// What the answer says in `scope`.
     fewer: Option<String>,
     expires: Instant,
@@ -35,7 +40,7 @@ struct Token {
 /// What an answer holds.
 pub struct Issued {
     pub access_token: String,
-    pub refresh_token: String,
+    pub refresh_token: Option<String>,
     /// Seconds.
     pub expires_in: u64,
     pub scope: Option<String>,
@@ -64,7 +69,9 @@ impl Tokens {
     ) -> Issued {
         self.issued.retain(|token| token.expires > now);
         let mut issued = self.issued.iter_mut();
-        let same = |token: &&mut Token| token.device_id == device_id && token.granted == granted;
+        let same = |token: &&mut Token| {
+            token.subject.is_none() && token.device_id == device_id && token.granted == granted
+        };
         if let Some(token) = issued.find(same) {
             token.fewer = fewer;
             return token.issued(now);
@@ -75,17 +82,37 @@ impl Tokens {
             let oldest = self.issued.iter().position(of_devices);
             oldest.and_then(|oldest| self.issued.remove(oldest));
         }
-        if self.issued.len() >= MAX_TOKENS {
-            self.issued.pop_front();
-        }
         let token = Token {
             access_token: access_token(),
-            refresh_token: refresh_token(),
+            refresh_token: Some(refresh_token()),
             device_id,
             granted,
+            subject: None,
             fewer,
             expires: now + self.lifetime,
         };
+        self.keep(token, now)
+    }
+
+    /// A token of this user for a service application.
+    pub fn exchange(&mut self, subject: &str, granted: Granted, now: Instant) -> Issued {
+        self.issued.retain(|token| token.expires > now);
+        let token = Token {
+            access_token: format!("2.{}.{}", random::base64url(), random::hex()),
+            refresh_token: None,
+            device_id: None,
+            granted,
+            subject: Some(subject.to_owned()),
+            fewer: None,
+            expires: now + self.lifetime.min(MAX_SERVICE_LIFETIME),
+        };
+        self.keep(token, now)
+    }
+
+    fn keep(&mut self, token: Token, now: Instant) -> Issued {
+        if self.issued.len() >= MAX_TOKENS {
+            self.issued.pop_front();
+        }
         let issued = token.issued(now);
         self.issued.push_back(token);
         issued
@@ -94,9 +121,9 @@ impl Tokens {
     /// Spends a refresh token, which lives as long as its access token. That
     /// one stays the same, as it was seen to do, while it has most of its life
     /// left.
-    pub fn refresh(&mut self, refresh_token_given: &str, now: Instant) -> Option<Issued> {
+    pub fn refresh(&mut self, given: &str, now: Instant) -> Option<Issued> {
         let mut issued = self.issued.iter_mut();
-        let token = issued.find(|token| token.refresh_token == refresh_token_given)?;
+        let token = issued.find(|token| token.refresh_token.as_deref() == Some(given))?;
         let left = token.expires.checked_duration_since(now)?;
         if left.is_zero() {
             return None;
@@ -105,7 +132,7 @@ impl Tokens {
             token.access_token = access_token();
         }
         if self.rotate {
-            token.refresh_token = refresh_token();
+            token.refresh_token = Some(refresh_token());
         }
         token.expires = now + self.lifetime;
         Some(token.issued(now))
@@ -125,12 +152,10 @@ impl Tokens {
         Ok(())
     }
 
-    /// The scopes of a token that is valid.
-    pub fn granted(&self, access_token: &str, now: Instant) -> Option<&Granted> {
+    /// The token that is valid under this name.
+    pub fn find(&self, access_token: &str, now: Instant) -> Option<&Token> {
         let mut issued = self.issued.iter();
-        issued
-            .find(|token| token.access_token == access_token && token.expires > now)
-            .map(|token| &token.granted)
+        issued.find(|token| token.access_token == access_token && token.expires > now)
     }
 }
 
@@ -139,16 +164,16 @@ impl Token {
         Issued {
             access_token: self.access_token.clone(),
             refresh_token: self.refresh_token.clone(),
-            expires_in: seconds_until(self.expires, now),
+            expires_in: self.seconds_left(now),
             scope: self.fewer.clone(),
         }
     }
-}
 
-/// Whole seconds, the one begun counted in.
-fn seconds_until(expires: Instant, now: Instant) -> u64 {
-    let left = expires.saturating_duration_since(now);
-    left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    /// Whole seconds, the one begun counted in.
+    pub fn seconds_left(&self, now: Instant) -> u64 {
+        let left = self.expires.saturating_duration_since(now);
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    }
 }
 
 /// 58 characters, `y0_` first.
@@ -177,6 +202,11 @@ mod tests {
         (Tokens::new(10 * HOUR, true), Instant::now())
     }
 
+    /// A refresh with the refresh token of this answer.
+    fn refresh(tokens: &mut Tokens, of: &Issued, now: Instant) -> Option<Issued> {
+        tokens.refresh(of.refresh_token.as_deref()?, now)
+    }
+
     fn issue(tokens: &mut Tokens, device: Option<&str>, now: Instant) -> Issued {
         tokens.issue(device.map(str::to_owned), Granted(None), None, now)
     }
@@ -188,12 +218,12 @@ mod tests {
         let issued: Vec<_> = (0..MAX_DEVICES)
             .map(|n| issue(&mut tokens, Some(&format!("device-{n}")), now))
             .collect();
-        assert!(tokens.granted(&issued[0].access_token, now).is_some());
+        assert!(tokens.find(&issued[0].access_token, now).is_some());
         issue(&mut tokens, Some("one-more"), now);
-        assert!(tokens.granted(&issued[0].access_token, now).is_none());
-        assert!(tokens.refresh(&issued[0].refresh_token, now).is_none());
-        assert!(tokens.granted(&issued[1].access_token, now).is_some());
-        assert!(tokens.granted(&bare.access_token, now).is_some());
+        assert!(tokens.find(&issued[0].access_token, now).is_none());
+        assert!(refresh(&mut tokens, &issued[0], now).is_none());
+        assert!(tokens.find(&issued[1].access_token, now).is_some());
+        assert!(tokens.find(&bare.access_token, now).is_some());
     }
 
     #[test]
@@ -217,21 +247,17 @@ mod tests {
     fn a_refresh_token_is_good_once_and_as_long_as_its_access_token() {
         let (mut tokens, now) = tokens();
         let first = issue(&mut tokens, None, now);
-        let early = tokens
-            .refresh(&first.refresh_token, now + HOUR)
-            .expect("it is right");
+        let early = refresh(&mut tokens, &first, now + HOUR).expect("it is right");
         assert_eq!(early.access_token, first.access_token);
         assert_eq!(early.expires_in, 10 * 3600);
         assert_ne!(early.refresh_token, first.refresh_token);
-        assert!(tokens.refresh(&first.refresh_token, now).is_none(), "spent");
-        let late = tokens
-            .refresh(&early.refresh_token, now + 7 * HOUR)
-            .expect("it is right");
+        assert!(refresh(&mut tokens, &first, now).is_none(), "spent");
+        let late = refresh(&mut tokens, &early, now + 7 * HOUR).expect("it is right");
         assert_ne!(late.access_token, first.access_token);
-        assert!(tokens.granted(&first.access_token, now).is_none());
+        assert!(tokens.find(&first.access_token, now).is_none());
         let too_late = now + 17 * HOUR;
-        assert!(tokens.granted(&late.access_token, too_late).is_none());
-        assert!(tokens.refresh(&late.refresh_token, too_late).is_none());
+        assert!(tokens.find(&late.access_token, too_late).is_none());
+        assert!(refresh(&mut tokens, &late, too_late).is_none());
     }
 
     #[test]
@@ -240,9 +266,7 @@ mod tests {
         tokens.rotate = false;
         let first = issue(&mut tokens, None, now);
         for _ in 0..2 {
-            let again = tokens
-                .refresh(&first.refresh_token, now)
-                .expect("it is right");
+            let again = refresh(&mut tokens, &first, now).expect("it is right");
             assert_eq!(again.refresh_token, first.refresh_token);
         }
     }
@@ -254,8 +278,22 @@ mod tests {
         assert!(tokens.revoke(&bare.access_token).is_err());
         let mine = issue(&mut tokens, Some("device"), now);
         assert!(tokens.revoke(&mine.access_token).is_ok());
-        assert!(tokens.granted(&mine.access_token, now).is_none());
-        assert!(tokens.refresh(&mine.refresh_token, now).is_none());
+        assert!(tokens.find(&mine.access_token, now).is_none());
+        assert!(refresh(&mut tokens, &mine, now).is_none());
         assert!(tokens.revoke(&mine.access_token).is_ok(), "again");
+    }
+
+    #[test]
+    fn a_service_applications_token_lives_an_hour_and_has_no_refresh_token() {
+        let (mut tokens, now) = tokens();
+        let first = tokens.exchange("ivan@example.ru", Granted(None), now);
+        assert_eq!((first.expires_in, &first.refresh_token), (3600, &None));
+        let again = tokens.exchange("ivan@example.ru", Granted(None), now);
+        assert_ne!(again.access_token, first.access_token);
+        let found = tokens.find(&first.access_token, now).expect("it is valid");
+        assert_eq!(found.subject.as_deref(), Some("ivan@example.ru"));
+        assert!(tokens.find(&first.access_token, now + HOUR).is_none());
+        let own = issue(&mut tokens, None, now);
+        assert!(own.refresh_token.is_some());
     }
 }

@@ -109,7 +109,7 @@ def yadisk_refreshes_and_revokes():
 def yadisk_polls_for_a_device():
     with client() as disk:
         asked = disk.get_device_code(device_id=DEVICE)
-        assert asked.interval == 5 and asked.expires_in == 300
+        assert asked.interval == 1 and asked.expires_in == 300
         assert len(asked.user_code) == 8 and asked.verification_url == f"{URL}/device"
         pending = yadisk.exceptions.AuthorizationPendingError
         raises(pending, disk.get_token_from_device_code, asked.device_code)

@@ -368,7 +368,7 @@ fn a_method_that_an_endpoint_has_not_is_405_and_says_which_it_has() {
         ("device/code", "POST"),
         ("device", "GET, POST"),
         ("revoke_token", "POST"),
-        ("info", "GET"),
+        ("info", "GET, POST"),
         ("verification_code", "GET"),
     ] {
         let url = format!("{}/{path}", served.origin);

@@ -3,6 +3,7 @@
 pub mod bodies;
 pub mod clients;
 pub mod faults;
+mod formats;
 pub mod grants;
 pub mod pages;
 #[cfg(unix)]
