@@ -8,6 +8,7 @@ mod exec;
 mod login;
 mod man;
 mod refresh;
+mod renewal;
 mod revoke;
 mod sandbox;
 mod saved;
@@ -144,7 +145,6 @@ fn path_variable(name: &str) -> Result<Option<PathBuf>, Error> {
 }
 
 /// Whether the option or its variable forbids to ask the server.
-#[allow(dead_code)] // until `token` and `exec` renew on the way
 fn no_renew(option: bool) -> Result<bool, Error> {
     match variable("YANDEX_TOKEN_NO_RENEW")?.as_deref() {
         _ if option => Ok(true),

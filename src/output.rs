@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::{Error, Kind};
 
@@ -120,6 +121,27 @@ fn to_stderr(line: &str) {
     let mut line = format!("{clear}{}", sanitize(line));
     line.push('\n');
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// What a server or a file says, and no more than that of it.
+pub fn short(text: &str) -> String {
+    const MAX: usize = 300;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A day, in UTC.
+pub fn date(seconds: u64) -> String {
+    const YEAR_10000: u64 = 253_402_300_800;
+    if seconds >= YEAR_10000 {
+        return "never".to_owned();
+    }
+    let time = UNIX_EPOCH + Duration::from_secs(seconds);
+    let mut text = humantime::format_rfc3339_seconds(time).to_string();
+    text.truncate("2027-11-28".len());
+    text
 }
 
 /// The text with every control, direction and invisible format character

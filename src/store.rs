@@ -3,7 +3,6 @@
 
 pub mod atomic_file;
 pub mod files;
-#[allow(dead_code)] // until `token` and `exec` renew on the way
 pub mod renewal;
 pub mod token;
 
@@ -12,7 +11,6 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::oauth::Server;
 use crate::platform;
 use crate::private_dir;
 use crate::random;
@@ -62,7 +60,7 @@ impl Location {
                 files::refuse_open_directory(files::parent(&path))?;
                 StoredToken::parse(&text).map(Some).map_err(|why| {
                     failed(format!("not a token file: {why}"))
-                        .hint(format!("A new one is made by `{}`.", self.login(None)))
+                        .hint(format!("A new one is made by `{}`.", self.login()))
                 })
             }
             // A first login may have been killed just before its rename.
@@ -76,16 +74,30 @@ impl Location {
         }
     }
 
-    /// The command that gets this token anew, from the same server.
-    pub fn login(&self, oauth_url: Option<&str>) -> String {
+    /// The command that gets this token anew, with what it remembers.
+    pub fn login(&self) -> String {
+        self.command("login")
+    }
+
+    /// A command on this token, for a shell.
+    pub fn command(&self, command: &str) -> String {
         let place = match self {
             Location::Profile(name) => format!("--profile {name}"),
             Location::File(path) => format!("--token-file {}", quoted(&path.to_string_lossy())),
         };
-        let default = Server::default().origin();
-        match oauth_url.filter(|url| *url != default) {
-            Some(url) => format!("yandex-token login {place} --oauth-url {}", quoted(url)),
-            None => format!("yandex-token login {place}"),
+        format!("yandex-token {command} {place}")
+    }
+
+    /// Whether the token file is one of the profiles.
+    pub fn is_in_data_directory(&self) -> bool {
+        let directory = |path: &Path| files::parent(path).canonicalize().ok();
+        match self {
+            Location::Profile(_) => true,
+            Location::File(path) => {
+                let profile = Location::Profile("default".to_owned()).path();
+                let data = profile.ok().and_then(|profile| directory(&profile));
+                data.is_some() && directory(path) == data
+            }
         }
     }
 }

@@ -132,7 +132,8 @@ pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
 }
 
 fn checked(text: &str) -> Result<SecretString, &'static str> {
-    match text.trim() {
+    let text = text.trim();
+    match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
         "" => Err("nothing is in it"),
         text if text.contains(char::is_control) => Err("more than one line: that is no password"),
         text => Ok(text.into()),

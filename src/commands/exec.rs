@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use secrecy::ExposeSecret;
 
 use super::saved::Saved;
-use super::{exit_code, location, not_started};
+use super::{exit_code, location, no_renew, not_started};
 use crate::cli;
 use crate::error::Error;
 use crate::login::browser::SECRET_VARIABLES;
@@ -17,7 +17,7 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
         location: &location,
         application: &options.application,
     };
-    let token = saved.valid(options.min_ttl)?;
+    let token = saved.valid(options.min_ttl, no_renew(options.no_renew)?)?;
     let mut command = Command::new(&options.program[0]);
     command.args(&options.program[1..]);
     for name in SECRET_VARIABLES {

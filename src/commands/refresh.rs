@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::application::Application;
 use super::destination::Destination;
-use super::saved::{Saved, login_again};
+use super::renewal::login_again;
+use super::saved::Saved;
 use super::{location, variable};
 use crate::cli::{self, Format};
 use crate::error::{Error, Kind};

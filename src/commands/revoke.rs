@@ -7,6 +7,12 @@ use super::saved::Saved;
 use crate::cli;
 use crate::error::Error;
 use crate::output;
+use crate::signals;
+use crate::store::token::StoredToken;
+use crate::store::{self, Location};
+
+/// Where a user withdraws an application's access.
+const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
 
 pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
     let location = location(options.location)?;
@@ -23,20 +29,50 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
         output::info("The token is forgotten here; it stays valid at the server.");
         return Ok(ExitCode::SUCCESS);
     }
-    saved.load()?;
+    let seen = saved.load()?;
+    if seen.login.subject.is_some() {
+        location.file()?.lock()?.remove_target()?;
+        output::info("The token is forgotten here; at the server it ends by itself.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let issuer = saved.issuer(&seen)?;
     let lock = location.file()?.lock()?;
     let token = saved.load()?;
-    let (client, ..) = saved.client(&token)?;
-    client
+    issuer.expect_issued(&token)?;
+    // A token that is revoked must not stay here.
+    let held = signals::BlockedSignals::hold();
+    issuer
+        .client_for(&token)
         .revoke(&token.access_token)
         .map_err(|error| match error.refusal.as_deref() {
-            Some("unsupported_token_type") => error.hint(
+            Some("unsupported_token_type") => error.hint(format!(
                 "Yandex revokes only tokens that were issued to a device. Withdraw the access at \
-                 https://id.yandex.ru/personal/data-access, then forget it here: revoke --local",
-            ),
+                 {ACCESS_PAGE}, then forget it here: {} --local",
+                location.command("revoke")
+            )),
             _ => error,
         })?;
     lock.remove_target()?;
+    drop(held);
     output::info("The token is revoked and forgotten.");
+    for name in others(&token) {
+        output::info(&format!(
+            "The profile {name} has a token of the same application and device: it may be revoked too."
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The other profiles whose token the server may take for the same.
+fn others(token: &StoredToken) -> Vec<String> {
+    let is_same = |name: &String| {
+        let other = Location::Profile(name.clone()).load().ok().flatten();
+        other.is_some_and(|other| {
+            other.client_id == token.client_id
+                && other.device_id.is_some()
+                && other.device_id == token.device_id
+        })
+    };
+    let profiles = store::profiles().unwrap_or_default();
+    profiles.into_iter().filter(is_same).collect()
 }

@@ -55,7 +55,7 @@ impl Row {
             Ok(None) if named => {
                 return Err(
                     Error::new(Kind::NoToken, "status", "no token is saved there")
-                        .hint(format!("Get one: `{}`", location.login(None))),
+                        .hint(format!("Get one: `{}`", location.login())),
                 );
             }
             Ok(None) => return Ok(None),

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::destination::Destination;
-use super::location;
 use super::saved::Saved;
+use super::{location, no_renew};
 use crate::cli;
 use crate::error::Error;
 
@@ -14,7 +14,7 @@ pub fn run(options: cli::Token) -> Result<ExitCode, Error> {
         location: &location,
         application: &options.application,
     };
-    let token = saved.valid(options.min_ttl)?;
+    let token = saved.valid(options.min_ttl, no_renew(options.no_renew)?)?;
     Destination::print(options.result.output.as_deref(), options.result.format)?.put(&token)?;
     Ok(ExitCode::SUCCESS)
 }

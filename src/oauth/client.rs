@@ -26,6 +26,8 @@ pub struct Client {
     client_secret: Option<ClientSecret>,
     /// What the server knows of us beside what a request sends it.
     known: Vec<SecretString>,
+    /// All tries to connect together.
+    connect_limit: Duration,
 }
 
 /// An application password, and where it came from: Yandex may tell that it
@@ -61,7 +63,16 @@ impl Client {
             client_id,
             client_secret,
             known: Vec::new(),
+            connect_limit: REQUEST_TIME,
         })
+    }
+
+    /// Gives up a server that can't be reached in this time.
+    pub fn connecting_within(self, connect_limit: Duration) -> Client {
+        Client {
+            connect_limit,
+            ..self
+        }
     }
 
     /// Secrets that the server gave us before, and must not make us show.
@@ -99,6 +110,31 @@ impl Client {
         ];
         let what = format!("refreshing the token at {}", self.server.origin());
         self.token(&what, &parameters, &[refresh_token])
+    }
+
+    /// Exchanges a service application's credentials for the token of a user,
+    /// an e-mail address or a numeric uid (RFC 8693, in Yandex's dialect).
+    pub fn exchange_subject(
+        &self,
+        subject: &str,
+        scope: Option<&str>,
+    ) -> Result<TokenResponse, Error> {
+        let is_uid = subject.bytes().all(|b| b.is_ascii_digit());
+        let subject_type = match is_uid {
+            true => "urn:yandex:params:oauth:token-type:uid",
+            false => "urn:yandex:params:oauth:token-type:email",
+        };
+        let mut parameters = vec![
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("subject_token", subject),
+            ("subject_token_type", subject_type),
+        ];
+        parameters.extend(scope.map(|scope| ("scope", scope)));
+        let what = format!("asking {} for a user's token", self.server.origin());
+        self.token(&what, &parameters, &[])
     }
 
     /// Asks for a device code (RFC 8628, 3.1). Yandex wants no credentials
@@ -258,7 +294,7 @@ impl Client {
             form.append_pair("client_secret", given.secret.expose_secret());
         }
         let form = SecretString::from(form.finish());
-        transport::post(&self.agent, what, &url, &form, limit)
+        transport::post(&self.agent, what, &url, &form, limit, self.connect_limit)
     }
 }
 

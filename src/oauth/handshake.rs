@@ -3,8 +3,8 @@
 
 use rustls::{AlertDescription, CertificateError, Error as Tls};
 
-use super::response::short;
 use crate::error::{Error, Kind};
+use crate::output::short;
 
 /// TLS's part in a failure, where it has one.
 pub fn cause(error: &ureq::Error) -> Option<&Tls> {

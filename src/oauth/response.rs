@@ -11,6 +11,7 @@ use super::Server;
 use super::redact::redact;
 use crate::error::{Error, Kind};
 use crate::json;
+use crate::output::short;
 
 const YEAR: u64 = 31_536_000;
 
@@ -168,15 +169,6 @@ pub fn refused(what: &str, refusal: &OAuthError) -> Error {
     Error {
         refusal: Some(refusal.error.clone()),
         ..Error::new(Kind::Refused, what, why)
-    }
-}
-
-/// A server's sentence, and no more than that of it.
-pub(super) fn short(text: &str) -> String {
-    const MOST: usize = 300;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
-use super::{handshake, proxy, response};
+use super::{handshake, proxy};
 use crate::error::{Error, Kind};
 use crate::http::is_loopback_name;
 use crate::output;
@@ -36,9 +36,11 @@ pub fn post(
     url: &Url,
     form: &SecretString,
     limit: Duration,
+    connect_limit: Duration,
 ) -> Result<(u16, Vec<u8>), Error> {
-    let until = Instant::now() + limit;
-    let left = || until.saturating_duration_since(Instant::now());
+    let begun = Instant::now();
+    let left_of = |limit: Duration| (begun + limit).saturating_duration_since(Instant::now());
+    let left = || left_of(limit);
     let mut retries = RETRIES.iter();
     loop {
         let begun = Instant::now();
@@ -46,6 +48,8 @@ pub fn post(
             .post(url.as_str())
             .config()
             .timeout_global(Some(left()))
+            .timeout_resolve(Some(left_of(connect_limit)))
+            .timeout_connect(Some(left_of(connect_limit).min(CONNECT_TIME)))
             .build()
             .content_type("application/x-www-form-urlencoded")
             .header("Accept", "application/json");
@@ -60,7 +64,7 @@ pub fn post(
         };
         let again = retries
             .next()
-            .filter(|wait| failed.never_connected() && **wait < left());
+            .filter(|wait| failed.never_connected() && **wait < left_of(limit.min(connect_limit)));
         match again {
             Some(wait) => {
                 let wait_ms = wait.as_millis();
@@ -237,5 +241,5 @@ fn proxy_said(why: &str) -> String {
 /// A library's message without what only its authors can use.
 fn plain(message: &str) -> String {
     let message = message.split(" (os error").next().unwrap_or(message);
-    response::short(message)
+    output::short(message)
 }

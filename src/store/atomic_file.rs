@@ -104,6 +104,16 @@ impl AtomicFile {
         }
     }
 
+    /// Takes the lock where no other process has it.
+    pub fn lock_if_free(&self) -> Result<Option<Lock>, Error> {
+        let file = self.try_lock().map_err(|error| self.error(error))?;
+        Ok(file.map(|file| Lock {
+            place: self.clone(),
+            file,
+            done: false,
+        }))
+    }
+
     /// Takes the lock, unless `done` finds meanwhile that it isn't needed.
     pub fn lock_unless<T>(&self, mut done: impl FnMut() -> Option<T>) -> Result<Turn<T>, Error> {
         let begun = Instant::now();

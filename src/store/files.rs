@@ -194,6 +194,22 @@ pub fn take_nothing_planted(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether nobody but this user and root can have written the file, which may
+/// be named by a link.
+pub fn is_ours_alone(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let found = fs::metadata(path)?;
+        Ok(is_trusted(found.uid()) && found.mode() & 0o022 == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        fs::metadata(path).map(|_| true)
+    }
+}
+
 /// This user, or root, against whom there is no defence.
 #[cfg(unix)]
 fn is_trusted(user: u32) -> bool {

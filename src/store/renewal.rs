@@ -54,6 +54,16 @@ impl StoredToken {
         (now < until).then_some(until)
     }
 
+    /// The same token after a renewal that failed with this OAuth error, or
+    /// that did not reach the server.
+    pub fn not_renewed(self, now: u64, error: Option<String>, had_secret: bool) -> StoredToken {
+        let mut token = self;
+        token.renew_failed_at = Some(now);
+        token.renew_error = Some(error.unwrap_or_else(|| UNREACHABLE.to_owned()));
+        token.renew_without_secret = (!had_secret).then_some(true);
+        token
+    }
+
     fn known_issued_at(&self, now: u64) -> Option<u64> {
         self.issued_at.filter(|issued| *issued <= now)
     }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::support::browser::{answer, get, parameter};
 use crate::support::server::Server;
 use crate::support::{Home, Running, run, run_with};
@@ -72,9 +74,12 @@ fn the_minimal_answer_is_enough() {
     answer(&url, &[("code", "1234567")]);
     let done = running.finish();
     let origin = &server.origin;
+    let mut printed: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert!(printed["issued_at"].take().is_u64());
     assert_eq!(
-        done.stdout,
-        format!(r#"{{"access_token":"0f0f0f0f","client_id":"app","oauth_url":"{origin}"}}"#) + "\n"
+        printed,
+        json!({"access_token": "0f0f0f0f", "client_id": "app", "issued_at": null,
+            "oauth_url": origin})
     );
 }
 

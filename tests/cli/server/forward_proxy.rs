@@ -14,7 +14,7 @@ use crate::server::lies::several_at_once;
 use crate::server::tls::expired;
 use crate::support::authority::{Authority, named};
 use crate::support::server::{Server, json as json_answer};
-use crate::support::{Finished, Home, run};
+use crate::support::{Finished, Home, run, without_note};
 
 /// Nothing that resolves: only a proxy can lead there.
 const HOST: &str = "oauth.test";
@@ -128,10 +128,10 @@ fn refused(proxy: &Proxy, says: &str) {
 fn refuses(proxy: &Proxy, arguments: &[&str], says: &str) {
     let home = Home::new();
     let command = command(&home, &proxy.url(), arguments);
-    let before = home.saved();
+    let before = without_note(&home.saved());
     let done = run(command);
     hides(&done);
-    assert_eq!(home.saved(), before);
+    assert_eq!(without_note(&home.saved()), before);
     assert_eq!(done.code, Some(6), "{done:#?}");
     if arguments[0] != "status" {
         done.fails(6, "proxy");

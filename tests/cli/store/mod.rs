@@ -12,4 +12,6 @@ pub mod neighbours;
 pub mod places;
 #[cfg(unix)]
 pub mod recovery;
+#[cfg(unix)]
+pub mod renewal;
 pub mod together;

@@ -160,15 +160,13 @@ fn a_bare_answer_is_asked_about_at_the_server_that_the_variable_names() {
 }
 
 #[test]
-fn the_hint_to_log_in_again_can_be_pasted_and_names_the_server() {
+fn the_hint_to_log_in_again_can_be_pasted() {
     let home = Home::new();
     let expired = json!({"access_token": "t", "expires_at": 1, "client_id": "c",
         "oauth_url": "https://oauth.yandex.ru"});
     fs::write(home.path().join("my tok.json"), expired.to_string()).unwrap();
-    run(home.command(&["token", "--token-file", "my tok.json"])).fails(
-        7,
-        "`yandex-token login --token-file 'my tok.json' --oauth-url https://oauth.yandex.ru`",
-    );
+    run(home.command(&["token", "--token-file", "my tok.json"]))
+        .fails(7, "yandex-token login --token-file 'my tok.json'\n");
 }
 
 #[cfg(unix)]

@@ -315,6 +315,14 @@ pub fn now() -> u64 {
     since.unwrap().as_secs()
 }
 
+/// What a token file holds but for the note of a renewal that failed.
+pub fn without_note(token_file: &str) -> serde_json::Value {
+    let mut token: serde_json::Value = serde_json::from_str(token_file).unwrap();
+    let fields = token.as_object_mut().unwrap();
+    fields.retain(|name, _| !name.starts_with("renew_"));
+    token
+}
+
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
