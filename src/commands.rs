@@ -44,6 +44,9 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
 /// Prints help and version as clap has them, and anything else as an error of
 /// ours: one line, and one that says what to write instead.
 pub fn usage(error: &clap::Error) -> ExitCode {
+    if let Some(url) = sandbox::url_to_browse() {
+        return sandbox::browse(&url);
+    }
     let text = error.to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

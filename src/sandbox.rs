@@ -36,7 +36,7 @@ use registration::Registration;
 pub use registration::can_be_registered;
 use state::State;
 use tokens::Tokens;
-pub use user::User;
+pub use user::{User, follow};
 
 /// Bytes of a form; what OAuth needs is far below.
 const MAX_BODY: usize = 64 << 10;

@@ -1,8 +1,12 @@
 //! `sandbox`: serves the stand-in server, alone or for one program.
 
+use std::env;
+use std::io::{IsTerminal, stdout};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::application::read_secret;
 use super::{exit_code, not_started};
@@ -64,8 +68,16 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         ("YANDEX_CLIENT_SECRET", sandbox.client_secret().to_owned()),
     ];
     let Some(held) = held else {
-        let lines = variables.map(|(name, value)| format!("{name}={value}\n"));
+        let export = if stdout().is_terminal() {
+            "export "
+        } else {
+            ""
+        };
+        let lines = variables.map(|(name, value)| format!("{export}{name}={value}\n"));
         output::result(&lines.concat())?;
+        if stdout().is_terminal() {
+            output::info("Paste these lines into the terminal that your program runs in.");
+        }
         output::info("Serving the sandbox until it is interrupted.");
         loop {
             std::thread::park();
@@ -85,6 +97,19 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     command.env("YANDEX_TOKEN_FILE", dir.path().join("token.json"));
     // An option that names a profile must not lead to a real one either.
     command.env("XDG_DATA_HOME", dir.path());
+    // The sandbox allows any port, and the usual one may be in use.
+    command.env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/");
+    let has_browser = env::var_os("BROWSER").is_some_and(|browser| !browser.is_empty());
+    if let (false, true, Ok(program)) = (has_browser, consent != Consent::Ask, env::current_exe()) {
+        command.env("BROWSER", program);
+    }
+    if Path::new(&options.program[0])
+        .file_stem()
+        .is_some_and(|name| name == "bash")
+    {
+        // PS1 itself is set anew by ~/.bashrc.
+        command.env("PROMPT_COMMAND", "PS1=\"(sandbox) ${PS1#(sandbox) }\"");
+    }
     let child = match held.start(&mut command) {
         Ok(child) => child,
         Err(error) => return Ok(not_started(&command, &error)),
@@ -94,4 +119,27 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .map_err(|error| Error::local("waiting for the program", error))?;
     drop(dir);
     Ok(exit_code(status))
+}
+
+/// The URL that a program in the sandbox opens in its browser, which is this
+/// program with the URL as its only argument.
+pub fn url_to_browse() -> Option<Url> {
+    let mut arguments = env::args_os().skip(1);
+    let (Ok(url), None) = (arguments.next()?.into_string(), arguments.next()) else {
+        return None;
+    };
+    let server = env::var("YANDEX_OAUTH_URL").ok()?;
+    let is_its = server.starts_with("http://") && url.strip_prefix(&server)?.starts_with('/');
+    is_its.then(|| Url::parse(&url).ok()).flatten()
+}
+
+/// Follows the redirects from the authorization page to the end of the login.
+pub fn browse(url: &Url) -> ExitCode {
+    match sandbox::follow(url) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            output::error(&Error::local("opening a page of the sandbox", why));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -43,7 +43,7 @@ impl User {
 }
 
 /// Opens a page and follows its redirects; returns the address of the last.
-fn follow(url: &Url) -> Result<Url, String> {
+pub fn follow(url: &Url) -> Result<Url, String> {
     let agent = Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)

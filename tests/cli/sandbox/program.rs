@@ -103,6 +103,7 @@ fn the_program_gets_the_sandboxs_variables_and_none_of_the_users() {
         "YANDEX_REFRESH_TOKEN",
         "YANDEX_TOKEN",
         "YANDEX_TOKEN_FILE",
+        "YANDEX_TOKEN_NO_RENEW",
         "YANDEX_TOKEN_PROFILE",
     ] {
         command.env(name, "the-users-own");
@@ -115,6 +116,7 @@ fn the_program_gets_the_sandboxs_variables_and_none_of_the_users() {
         "YANDEX_CLIENT_ID=",
         "YANDEX_CLIENT_SECRET=",
         "YANDEX_OAUTH_URL=http://127.0.0.1:",
+        "YANDEX_REDIRECT_URI=http://127.0.0.1:0/",
         "YANDEX_TOKEN_FILE=/",
     ] {
         let line = lines.next().unwrap();
@@ -253,6 +255,73 @@ fn a_script_logs_in_and_saves_in_a_sandbox_of_its_own() {
     assert!(saved["refresh_token"].is_string(), "{saved}");
     assert!(!home.data().join("default.json").exists());
     assert_eq!(fs::read_dir(home.path().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_plain_login_in_a_sandbox_finishes_by_itself() {
+    for (options, login, code) in [
+        (&[][..], &["login"][..], 0),
+        (&["--consent", "deny"], &["login", "--save"], 3),
+        (&[], &["login", "--device"], 0),
+    ] {
+        let home = Home::new();
+        let arguments = [&["sandbox"], options, &["--", BINARY], login].concat();
+        let done = run(home.command(&arguments));
+        assert_eq!(done.code, Some(code), "{done:#?}");
+        assert_eq!(done.stdout.starts_with("y0_"), code == 0, "{done:#?}");
+        assert!(!done.stderr.contains("warning"), "{done:#?}");
+    }
+}
+
+#[test]
+fn a_browser_of_the_users_own_stays_and_is_asked_where_consent_is() {
+    for (options, browser, expected) in [
+        (&[][..], Some("firefox"), "firefox"),
+        (&["--consent", "ask"], None, ""),
+        (&[], Some(""), BINARY),
+        (&[], None, BINARY),
+    ] {
+        let home = Home::new();
+        let print = ["--", "sh", "-c", "echo \"$BROWSER\""];
+        let mut command = home.command(&[&["sandbox"], options, &print].concat());
+        command.envs(browser.map(|browser| ("BROWSER", browser)));
+        assert_eq!(run(command).stdout.trim(), expected, "{options:?}");
+    }
+}
+
+#[test]
+fn only_a_page_of_the_sandbox_is_browsed() {
+    let home = Home::new();
+    for (server, url) in [
+        ("http://127.0.0.1:1", "http://127.0.0.1:12/"),
+        ("https://example.com", "https://example.com/"),
+        ("", "http://127.0.0.1:1/"),
+    ] {
+        let mut command = home.command(&[url]);
+        command.env("YANDEX_OAUTH_URL", server);
+        run(command).fails(2, "");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn at_a_terminal_the_lines_can_be_pasted_and_a_shell_says_where_it_is() {
+    use crate::support::terminal::Terminal;
+
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["sandbox"]);
+    for line in ["URL=http://127.0.0.1:", "ID=", "SECRET="] {
+        terminal.shows("export YANDEX_");
+        terminal.shows(line);
+    }
+    terminal.shows("Paste these lines");
+    let mut terminal = Terminal::start(&home, &["sandbox", "--", "bash", "--norc"]);
+    terminal.shows("(sandbox) ");
+    terminal.types("echo $((1233 + 1))\n");
+    terminal.shows("1234");
+    terminal.shows("\n(sandbox) ");
+    terminal.types("exit 3\n");
+    assert_eq!(terminal.finish(), Some(3));
 }
 
 #[test]
