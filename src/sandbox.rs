@@ -202,7 +202,7 @@ fn respond(request: &Request, state: &mut State) -> Response {
         ("/revoke_token", _) => token::revoke(request, state),
         ("/info", _) => Ok(info::info(request, state, now)),
         ("/device/code", _) => device::issue(request, state, now),
-        ("/device", "GET") => Ok(device::page(request)),
+        ("/device", "GET") => Ok(device::page(request, None)),
         _ => Ok(device::enter(request, state, now)),
     };
     let mut response = response.unwrap_or_else(|refusal| refusal);

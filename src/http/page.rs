@@ -62,6 +62,8 @@ pub struct Page {
     pub status: u16,
     pub language: Language,
     pub mood: Mood,
+    /// What must be seen before anything else.
+    pub banner: Option<&'static str>,
     pub title: String,
     /// HTML; what comes from outside goes through [`escape`] first.
     pub body: String,
@@ -88,12 +90,15 @@ impl Page {
             Mood::Bad => ("bad", "<span aria-hidden=\"true\">!</span> "),
             Mood::Plain => ("plain", ""),
         };
+        let banner = self.banner.map_or_else(String::new, |text| {
+            format!("<p class=\"banner\">{}</p>\n", escape(text))
+        });
         format!(
             "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <title>{title} · yandex-token</title>\n<style>{STYLE}</style>\n</head>\n\
-             <body>\n<main class=\"{class}\">\n<h1>{sign}{title}</h1>\n{}\n</main>\n\
+             <body>\n<main class=\"{class}\">\n{banner}<h1>{sign}{title}</h1>\n{}\n</main>\n\
              </body>\n</html>\n",
             self.language.pick("en", "ru"),
             self.body,
@@ -134,9 +139,16 @@ main { width: 100%; max-width: 32rem; padding: 1.75rem; background: var(--card);
 h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.3; }
 .good h1 span { color: var(--good); } .bad h1 span { color: var(--bad); }
 p, ul, dl { margin: .75rem 0 0; } ul { padding-left: 1.25rem; }
+.banner { margin: -1.75rem -1.75rem 1.25rem; padding: .6rem 1.75rem; font-size: .9rem;
+  color: var(--soft); border-bottom: 1px dashed var(--soft); }
+.code { display: block; margin: 1rem 0; padding: 1rem .5rem; text-align: center;
+  font-size: min(1.6rem, 6vw); border: 1px solid var(--line); border-radius: .5rem;
+  -webkit-user-select: all; user-select: all; }
+.error { flex: 1 1 100%; margin: 0; color: var(--bad); }
 .soft { color: var(--soft); font-size: .9rem; }
 code { font: .92em ui-monospace, 'SF Mono', Consolas, 'DejaVu Sans Mono', monospace; }
 dt { color: var(--soft); font-size: .9rem; } dd { margin: 0 0 .5rem; }
+dd ul { margin: 0; }
 form { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.5rem; }
 button { flex: 1 1 8rem; min-height: 2.75rem; padding: .5rem 1rem; font: inherit;
   font-weight: 600; color: var(--ink); background: transparent;
@@ -194,6 +206,7 @@ mod tests {
                 status: 200,
                 language: Language::English,
                 mood: Mood::Plain,
+                banner: None,
                 title,
                 body: String::new(),
             };

@@ -39,12 +39,12 @@ impl Outcome {
                 Mood::Bad,
                 language.pick("The login failed", "Войти не удалось"),
                 format!(
-                    "<p>{}</p><p><code>{}: {}</code></p>{}<p class=\"soft\">{}</p>",
+                    "<p>{}</p><p lang=\"en\"><code>{}: {}</code></p>{}<p class=\"soft\">{}</p>",
                     language.pick("The terminal says:", "В терминале написано:"),
                     escape(&error.what),
                     escape(&error.why),
                     match &error.hint {
-                        Some(hint) => format!("<p>{}</p>", escape(hint)),
+                        Some(hint) => format!("<p lang=\"en\">{}</p>", escape(hint)),
                         None => String::new(),
                     },
                     close,
@@ -72,6 +72,7 @@ fn page(status: u16, language: Language, mood: Mood, title: &str, body: String) 
         status,
         language,
         mood,
+        banner: Some("yandex-token"),
         title: title.to_owned(),
         body,
     };

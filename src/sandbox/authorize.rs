@@ -148,19 +148,28 @@ fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, &'static str>
 pub fn show_code(request: &Request) -> Response {
     let parameters = Parameters::of_query(request).ok();
     let given = |name| parameters.as_ref().and_then(|found| found.get(name));
-    let shown = |text: &str| format!("<p><code>{}</code></p>", escape(text));
+    let language = Language::of(request);
     if let Some(code) = given("code") {
-        return response::page(request, 200, ("Your code", "Ваш код"), &shown(code));
+        let html = format!(
+            "<p><code class=\"code\">{}</code></p>\n<p>{}</p>",
+            escape(code),
+            language.pick(
+                "Copy it and paste it into the program that asked for it.",
+                "Скопируйте его и вставьте в программу, которая его запросила.",
+            )
+        );
+        return response::page(request, 200, ("Your code", "Ваш код"), &html);
     }
     if let Some(error) = given("error") {
         let title = ("No access was given", "Доступ не получен");
-        return response::page(request, 200, title, &shown(error));
+        let html = format!("<p><code>{}</code></p>", escape(error));
+        return response::page(request, 200, title, &html);
     }
-    let html = Language::of(request).pick(
-        "<p>There is no code in this address. A token that was asked for with \
-         <code>response_type=token</code> stands behind the <code>#</code>.</p>",
+    let html = language.pick(
+        "<p>There is no code in this address. A token requested with \
+         <code>response_type=token</code> is in the part after <code>#</code>.</p>",
         "<p>В этом адресе нет кода. Токен, запрошенный через \
-         <code>response_type=token</code>, стоит после <code>#</code>.</p>",
+         <code>response_type=token</code>, находится после <code>#</code>.</p>",
     );
     response::page(request, 200, ("No code here", "Здесь нет кода"), html)
 }

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::parameters::Parameters;
 use super::redirect::{self, bad_request};
-use super::response::{self, notice};
+use super::registration::Scopes;
 use super::state::{Goal, Pending, State};
-use crate::http::page::{Language, Mood, Page, escape};
+use super::{device, response};
+use crate::http::page::{Language, escape};
 use crate::http::{Request, Response};
 
 /// Asks the user. `parameters` are the request's own, to be shown.
@@ -18,94 +19,88 @@ pub fn page(
     now: Instant,
 ) -> Response {
     let language = Language::of(request);
-    let all = language.pick("all that the application has", "все, что есть у приложения");
-    let required = pending.scopes.required.join(" ");
-    let access = match (required.as_str(), pending.scopes.optional.is_empty()) {
-        ("", true) => Some(all),
-        ("", false) => None,
-        (required, _) => Some(required),
-    };
     let returns_to = match &pending.goal {
-        Goal::Redirect(reply) => Some(reply.redirect_uri.clone()),
+        Goal::Redirect(redirect) => Some(redirect.redirect_uri.as_str()),
         Goal::Device(_) => None,
     };
+    let code = |text: &str| format!("<code>{}</code>", escape(text));
     let details = [
         (
-            language.pick("Registration", "Приложение"),
-            Some(&*state.registration.client_id),
+            language.pick("Application", "Приложение"),
+            Some(code(&state.registration.client_id)),
         ),
-        (language.pick("Access to", "Доступ к"), access),
+        (
+            language.pick("Access", "Доступ"),
+            access(&pending.scopes, language),
+        ),
         (
             language.pick("Device", "Устройство"),
-            parameters.get("device_name"),
+            parameters.get("device_name").map(code),
         ),
         (
             language.pick("User", "Пользователь"),
-            parameters.get("login_hint"),
+            parameters.get("login_hint").map(code),
         ),
         (
-            language.pick("Returns to", "Вернётся на"),
-            returns_to.as_deref(),
+            language.pick("Redirect URI", "Адрес возврата"),
+            returns_to.map(code),
         ),
     ];
     let details: String = details
         .into_iter()
-        .filter_map(|(term, value)| {
-            Some(format!(
-                "<dt>{term}</dt><dd><code>{}</code></dd>\n",
-                escape(value?)
-            ))
-        })
+        .filter_map(|(term, value)| Some(format!("<dt>{term}</dt><dd>{}</dd>\n", value?)))
         .collect();
-    let optional: String = pending
-        .scopes
-        .optional
-        .iter()
-        .enumerate()
-        .map(|(at, scope)| {
-            format!(
-                "<label class=\"tick\"><input type=\"checkbox\" name=\"optional.{at}\" value=\"yes\" \
-                 checked> <code>{}</code></label>\n",
-                escape(scope)
-            )
-        })
-        .collect();
-    let optional = match optional.is_empty() {
-        true => optional,
-        false => format!(
-            "<fieldset>\n<legend>{}</legend>\n{optional}</fieldset>\n",
-            language.pick("Also, if you like", "А также, если хотите")
-        ),
-    };
+    let optional = optional(&pending.scopes, language);
     let handle = state.wait_for_user(pending, now);
-    let page = Page {
-        status: 200,
-        language,
-        mood: Mood::Plain,
-        title: language
-            .pick("Allow access?", "Разрешить доступ?")
-            .to_owned(),
-        body: format!(
-            "<dl>{details}</dl>\n<form method=\"post\" action=\"/authorize\">\n{optional}\
-             <input type=\"hidden\" name=\"request\" value=\"{handle}\">\n\
-             {}",
-            buttons(language),
-        ),
-    };
+    let html = format!(
+        "<dl>{details}</dl>\n<form method=\"post\" action=\"/authorize\">\n{optional}\
+         <input type=\"hidden\" name=\"request\" value=\"{handle}\">\n{}",
+        buttons(language),
+    );
     // Browsers hold the redirect behind a form to `form-action` as well, and
     // it may lead anywhere that is registered.
-    page.response("*")
+    let title = ("Allow access?", "Разрешить доступ?");
+    response::form_page(request, 200, title, &html, "*")
 }
 
-/// The end of a form that asks, and of its page.
+/// The scopes that the user can't untick.
+fn access(scopes: &Scopes, language: Language) -> Option<String> {
+    if scopes.required.is_empty() {
+        let all = language.pick(
+            "everything the application has",
+            "всё, что есть у приложения",
+        );
+        return scopes.optional.is_empty().then(|| all.to_owned());
+    }
+    let item = |scope: &String| format!("<li><code>{}</code></li>", escape(scope));
+    let items: String = scopes.required.iter().map(item).collect();
+    Some(format!("<ul>{items}</ul>"))
+}
+
+/// The scopes that the user can untick.
+fn optional(scopes: &Scopes, language: Language) -> String {
+    if scopes.optional.is_empty() {
+        return String::new();
+    }
+    let item = |(at, scope): (usize, &String)| {
+        format!(
+            "<label class=\"tick\"><input type=\"checkbox\" name=\"optional.{at}\" value=\"yes\" \
+             checked> <code>{}</code></label>\n",
+            escape(scope)
+        )
+    };
+    let items: String = scopes.optional.iter().enumerate().map(item).collect();
+    let legend = language.pick("Optional access", "Дополнительный доступ");
+    format!("<fieldset>\n<legend>{legend}</legend>\n{items}</fieldset>\n")
+}
+
+/// The end of a form that asks.
 pub fn buttons(language: Language) -> String {
     format!(
         "<button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
-         <button name=\"decision\" value=\"deny\">{}</button>\n</form>\n\
-         <p class=\"soft\">{}</p>",
+         <button name=\"decision\" value=\"deny\">{}</button>\n</form>",
         language.pick("Allow", "Разрешить"),
         language.pick("Deny", "Отказать"),
-        notice(language),
     )
 }
 
@@ -154,9 +149,9 @@ pub fn allow(
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {
                 code.answer(Some(granted));
-                done(request)
+                device::allowed(request)
             }
-            None => no_such_code(request),
+            None => device::page(request, Some(&user_code)),
         },
     }
 }
@@ -169,18 +164,9 @@ pub fn deny(request: &Request, pending: Pending, state: &mut State, now: Instant
         Goal::Device(user_code) => match state.waiting(&user_code, now) {
             Some(code) => {
                 code.answer(None);
-                done(request)
+                device::denied(request)
             }
-            None => no_such_code(request),
+            None => device::page(request, Some(&user_code)),
         },
     }
-}
-
-fn done(request: &Request) -> Response {
-    response::page(request, 200, ("Done", "Готово"), "")
-}
-
-pub fn no_such_code(request: &Request) -> Response {
-    let title = ("There is no such code", "Такого кода нет");
-    response::page(request, 400, title, "")
 }

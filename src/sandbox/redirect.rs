@@ -85,6 +85,6 @@ fn send_back(request: &Request, reply: &Redirect, answer: &[(&str, Option<&str>)
 
 /// A fault that the redirect URI never hears of.
 pub fn bad_request(request: &Request, why: &str) -> Response {
-    let html = format!("<p>{}</p>", escape(why));
+    let html = format!("<p lang=\"en\">{}</p>", escape(why));
     response::page(request, 400, ("Bad request", "Ошибка в запросе"), &html)
 }

@@ -33,6 +33,18 @@ pub fn unauthorized() -> Response {
 
 /// A page of a title in both languages and some HTML, which leads nowhere.
 pub fn page(request: &Request, status: u16, title: (&str, &str), html: &str) -> Response {
+    form_page(request, status, title, html, "'none'")
+}
+
+/// A page with a form that leads to these places, in the words of the
+/// Content-Security-Policy.
+pub fn form_page(
+    request: &Request,
+    status: u16,
+    title: (&str, &str),
+    html: &str,
+    form_action: &str,
+) -> Response {
     let language = Language::of(request);
     let page = Page {
         status,
@@ -41,16 +53,13 @@ pub fn page(request: &Request, status: u16, title: (&str, &str), html: &str) -> 
             200 => Mood::Plain,
             _ => Mood::Bad,
         },
+        // So that nobody takes the sandbox for the real thing.
+        banner: Some(language.pick(
+            "Sandbox of yandex-token: no real account is involved",
+            "Песочница yandex-token: настоящий аккаунт не используется",
+        )),
         title: language.pick(title.0, title.1).to_owned(),
-        body: format!("{html}<p class=\"soft\">{}</p>", notice(language)),
+        body: html.to_owned(),
     };
-    page.response("'none'")
-}
-
-/// So that nobody takes the sandbox for the real thing.
-pub fn notice(language: Language) -> &'static str {
-    language.pick(
-        "This is the sandbox of yandex-token. No real account is involved.",
-        "Это песочница yandex-token. Настоящий аккаунт не затронут.",
-    )
+    page.response(form_action)
 }

@@ -194,6 +194,97 @@ fn the_consent_page_is_in_russian_for_who_reads_it() {
     assert!(parameter(&location, "code").is_none());
 }
 
+/// A page of the sandbox in this language.
+fn read(served: &Served, path: &str, language: &str, form: &str) -> Reply {
+    let method = if form.is_empty() { "GET" } else { "POST" };
+    let headers = format!("{FORM}Accept-Language: {language}\r\n");
+    request(method, &format!("{}{path}", served.origin), &headers, form)
+}
+
+/// A device's code that waits for its user.
+fn user_code(served: &Served) -> String {
+    let body = format!("client_id={}", served.client_id);
+    let reply = request(
+        "POST",
+        &format!("{}/device/code", served.origin),
+        FORM,
+        &body,
+    );
+    let answer: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    answer["user_code"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_page_says_first_that_it_is_the_sandbox() {
+    let served = Served::start(&[]);
+    let consent = served.authorize(&[]);
+    let consent = consent.strip_prefix(&served.origin).unwrap();
+    for path in [
+        consent,
+        "/authorize",
+        "/device",
+        "/verification_code?code=c0de",
+        "/x",
+    ] {
+        for (language, says) in [("en", "Sandbox of yandex-token"), ("ru", "Песочница")] {
+            let page = read(&served, path, language, "").body;
+            let (before, _) = page.split_once("<h1>").unwrap();
+            let (_, before) = before.split_once("<main").unwrap();
+            assert!(before.contains(says), "{path}: {page}");
+        }
+    }
+}
+
+#[test]
+fn a_devices_answer_ends_on_a_page_that_says_which() {
+    let served = Served::start(&[]);
+    for (decision, language, says) in [
+        ("allow", "en", "Access allowed"),
+        ("allow", "ru", "Доступ разрешён"),
+        ("deny", "en", "Access denied"),
+        ("deny", "ru", "Доступ не разрешён"),
+    ] {
+        let form = format!("code={}&decision={decision}", user_code(&served));
+        let page = read(&served, "/device", language, &form);
+        assert_eq!(page.status, 200, "{page:#?}");
+        assert!(page.body.contains(&format!("{says}</h1>")), "{page:#?}");
+    }
+}
+
+#[test]
+fn a_wrong_device_code_keeps_the_form_and_says_so_at_the_field() {
+    let served = Served::start(&[]);
+    let page = read(&served, "/device", "en", "code=%22Wrong1&decision=allow");
+    assert_eq!(page.status, 400);
+    for part in [
+        "name=\"code\"",
+        "value=\"&quot;wrong1\" aria-invalid=\"true\" aria-describedby=\"error\"",
+        "id=\"error\">There is no such code",
+    ] {
+        assert!(page.body.contains(part), "{part}: {page:#?}");
+    }
+    let page = read(&served, "/device", "ru", "code=x&decision=deny");
+    assert!(page.body.contains("Такого кода нет"), "{page:#?}");
+}
+
+#[test]
+fn a_code_is_shown_large_with_what_to_do_with_it_and_scopes_as_a_list() {
+    let served = Served::start(&[]);
+    let page = read(&served, "/verification_code?code=c0de", "en", "");
+    assert!(page.body.contains("<code class=\"code\">c0de</code>"));
+    assert!(page.body.contains("Copy it and paste it"), "{page:#?}");
+    let consent = served.authorize(&[("scope", "login:info metrika:read")]);
+    let page = get(&consent).body;
+    let list = "<ul><li><code>login:info</code></li><li><code>metrika:read</code></li></ul>";
+    assert!(page.contains(list), "{page}");
+    let consent = served.authorize(&[]);
+    let consent = consent.strip_prefix(&served.origin).unwrap();
+    let page = read(&served, consent, "ru", "").body;
+    for part in ["всё, что есть у приложения", "Адрес возврата"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
 #[test]
 fn an_answered_page_cannot_be_answered_again() {
     let served = Served::start(&[]);
