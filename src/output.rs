@@ -132,16 +132,19 @@ pub fn short(text: &str) -> String {
     }
 }
 
-/// A day, in UTC.
-pub fn date(seconds: u64) -> String {
+/// Seconds since the epoch as RFC 3339 has them, in UTC, up to the year 9999.
+pub fn utc(seconds: u64) -> Option<String> {
     const YEAR_10000: u64 = 253_402_300_800;
-    if seconds >= YEAR_10000 {
-        return "never".to_owned();
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    (seconds < YEAR_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// The day, in UTC.
+pub fn date(seconds: u64) -> String {
+    match utc(seconds) {
+        Some(time) => time.chars().take_while(|c| *c != 'T').collect(),
+        None => "never".to_owned(),
     }
-    let time = UNIX_EPOCH + Duration::from_secs(seconds);
-    let mut text = humantime::format_rfc3339_seconds(time).to_string();
-    text.truncate("2027-11-28".len());
-    text
 }
 
 /// The text with every control, direction and invisible format character
@@ -198,6 +201,18 @@ pub mod tests {
         assert_eq!(sanitize("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(sanitize("two\r\nlines"), "two  lines");
         assert_eq!(sanitize("Код устарел"), "Код устарел");
+    }
+
+    #[test]
+    fn a_date_beyond_the_calendar_is_no_date() {
+        for (at, time, date) in [
+            (0, Some("1970-01-01T00:00:00Z"), "1970-01-01"),
+            (253_402_300_799, Some("9999-12-31T23:59:59Z"), "9999-12-31"),
+            (253_402_300_800, None, "never"),
+            (u64::MAX, None, "never"),
+        ] {
+            assert_eq!((utc(at).as_deref(), &*date(at)), (time, date));
+        }
     }
 
     /// Any text: a `String` of proptest's own holds no control characters.

@@ -62,12 +62,20 @@ fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<E
     }
     let mut token = StoredToken::new(answer, client_id, server.origin(), None);
     token.refresh_token.get_or_insert(refresh_token);
-    // The old one is spent: what can't be printed must not be lost.
-    let printed = destination.put(&token).map_err(|error| match error.kind {
-        Kind::Local if error.hint.is_none() => {
-            rescued(error, token.to_json().expose_secret().as_bytes())
+    // The old one is spent: what can't be printed must not be lost. A closed
+    // pipe, silent otherwise, is an error to be read here.
+    let printed = destination.put(&token).map_err(|error| {
+        let kind = match error.kind {
+            Kind::ClosedPipe => Kind::Other,
+            kind => kind,
+        };
+        match error.hint {
+            Some(_) => error,
+            None => rescued(
+                Error { kind, ..error },
+                token.to_json().expose_secret().as_bytes(),
+            ),
         }
-        _ => error,
     });
     drop(held);
     printed?;

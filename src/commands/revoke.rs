@@ -36,9 +36,10 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     let issuer = saved.issuer(&seen)?;
-    let lock = location.file()?.lock()?;
+    let mut lock = location.file()?.lock()?;
     let token = saved.load()?;
     issuer.expect_issued(&token)?;
+    lock.reserve()?;
     // A token that is revoked must not stay here.
     let held = signals::BlockedSignals::hold();
     issuer

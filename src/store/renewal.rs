@@ -6,6 +6,7 @@
 //! in the future that can only lie in the past counts as absent.
 
 use super::token::{StoredToken, UNREACHABLE};
+use crate::oauth::Server;
 
 pub const HOUR: u64 = 3600;
 pub const DAY: u64 = 24 * HOUR;
@@ -62,6 +63,23 @@ impl StoredToken {
         token.renew_error = Some(error.unwrap_or_else(|| UNREACHABLE.to_owned()));
         token.renew_without_secret = (!had_secret).then_some(true);
         token
+    }
+
+    /// Whether a renewal can still succeed, as far as we know. The refresh token
+    /// of Yandex ends with its access token.
+    pub fn is_renewable(&self, now: u64) -> bool {
+        let is_refused = self.renew_error.as_deref() == Some("invalid_grant");
+        let url = self.oauth_url.as_deref().map(Server::parse);
+        let is_yandex = url.is_none_or(|url| url.is_ok_and(|server| server.is_yandex()));
+        let is_expired = self.expires_at.is_some_and(|at| at <= now);
+        let has_refresh_token = self.refresh_token.is_some() && !(is_yandex && is_expired);
+        !is_refused && (has_refresh_token || self.login.subject.is_some())
+    }
+
+    /// When the next call of `token` or `exec` renews it.
+    pub fn next_renewal_at(&self, now: u64) -> Option<u64> {
+        let due = self.due_at(now)?;
+        Some(due.max(self.paused_until(now).unwrap_or(0)))
     }
 
     fn known_issued_at(&self, now: u64) -> Option<u64> {

@@ -121,7 +121,10 @@ impl Told {
         assert_eq!(done.code, Some(0), "{truth}, {command}: {done:#?}");
         match command {
             "revoke" => assert!(self.home.files().is_empty(), "{truth}: {done:#?}"),
-            "status --online" => assert!(done.stdout.contains("  1\n"), "{truth}: {done:#?}"),
+            "status --online" => assert!(
+                done.stdout.contains("  1        app  "),
+                "{truth}: {done:#?}"
+            ),
             _ => assert_eq!(done.stdout, "n3wt0ken\n", "{truth}: {done:#?}"),
         }
     }

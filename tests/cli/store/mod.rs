@@ -14,4 +14,6 @@ pub mod places;
 pub mod recovery;
 #[cfg(unix)]
 pub mod renewal;
+#[cfg(unix)]
+pub mod revocation;
 pub mod together;

@@ -2,6 +2,7 @@
 //! none is touched that is not meant.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -157,6 +158,32 @@ fn a_bare_answer_is_asked_about_at_the_server_that_the_variable_names() {
     let done = run(command);
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(done.stdout.contains("me"));
+}
+
+/// The rotated refresh token is nowhere else.
+#[test]
+fn a_refresh_from_the_variable_that_nobody_reads_is_kept_in_a_file_that_is_named() {
+    let server = Server::json(
+        200,
+        r#"{"access_token": "n3w", "refresh_token": "r2", "expires_in": 60}"#,
+    );
+    for format in ["json", "token"] {
+        let home = Home::new();
+        let mut command = home.after(
+            "mkfifo p; exec 3<>p 4>p 3<&-; exec >&4",
+            &["refresh", "--client-id", "app", "--format", format],
+        );
+        command
+            .env("YANDEX_REFRESH_TOKEN", "r1")
+            .env("YANDEX_OAUTH_URL", &server.origin);
+        let done = run(command);
+        done.fails(1, "What was received is kept in ")
+            .hides(&["n3w", "r2"]);
+        let kept = done.stderr.split("is kept in ").nth(1).unwrap().trim();
+        assert_eq!(crate::support::mode(Path::new(kept)), 0o600);
+        let kept: Value = serde_json::from_str(&fs::read_to_string(kept).unwrap()).unwrap();
+        assert_eq!(kept["refresh_token"], "r2");
+    }
 }
 
 #[test]
