@@ -205,13 +205,13 @@ pub mod tests {
 
     #[test]
     fn a_date_beyond_the_calendar_is_no_date() {
-        for (at, time, date) in [
+        for (at, time, day) in [
             (0, Some("1970-01-01T00:00:00Z"), "1970-01-01"),
             (253_402_300_799, Some("9999-12-31T23:59:59Z"), "9999-12-31"),
             (253_402_300_800, None, "never"),
             (u64::MAX, None, "never"),
         ] {
-            assert_eq!((utc(at).as_deref(), &*date(at)), (time, date));
+            assert_eq!((utc(at).as_deref(), &*date(at)), (time, day));
         }
     }
 
