@@ -60,8 +60,9 @@ impl StoredToken {
     pub fn not_renewed(self, now: u64, error: Option<String>, had_secret: bool) -> StoredToken {
         let mut token = self;
         token.renew_failed_at = Some(now);
+        let needs_secret = !had_secret && error.as_deref() == Some("invalid_client");
+        token.renew_without_secret = needs_secret.then_some(true);
         token.renew_error = Some(error.unwrap_or_else(|| UNREACHABLE.to_owned()));
-        token.renew_without_secret = (!had_secret).then_some(true);
         token
     }
 

@@ -40,7 +40,7 @@ pub struct StoredToken {
     /// [`UNREACHABLE`].
     pub renew_failed_at: Option<u64>,
     pub renew_error: Option<String>,
-    /// Whether it was asked for without a client secret.
+    /// Whether it was refused for want of a client secret.
     pub renew_without_secret: Option<bool>,
     /// Keys that are not ours, kept as they are.
     #[serde(skip)]

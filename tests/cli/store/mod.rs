@@ -17,3 +17,5 @@ pub mod renewal;
 #[cfg(unix)]
 pub mod revocation;
 pub mod together;
+#[cfg(target_os = "linux")]
+pub mod years;
