@@ -231,15 +231,17 @@ impl Saved<'_> {
     }
 
     fn warn(&self, token: &StoredToken, error: &Error) {
-        let expires = token.expires_at.map_or_else(
-            || "is not renewed".to_owned(),
-            |at| format!("expires on {} and is not renewed", output::date(at)),
-        );
+        let until = token.expires_at.map_or_else(String::new, |at| {
+            format!("; it is good until {}", output::date(at))
+        });
+        let is_final = error.kind == Kind::NoToken || token.is_in_warning_time(now());
+        let login = match is_final {
+            true => format!("; to log in again: {}", self.location.login()),
+            false => String::new(),
+        };
         output::warn(&format!(
-            "the token {expires}: {}: {}; to log in again: {}",
-            error.what,
-            error.why,
-            self.location.login()
+            "the token is not renewed: {}: {}{until}{login}",
+            error.what, error.why
         ));
     }
 }

@@ -157,6 +157,21 @@ fn text<'a>(json: &'a Value, name: &str) -> &'a str {
 
 const EXPIRED: &str = "got=$(sed 's/\"expires_at\":[0-9]*/\"expires_at\":1/' got.json)";
 
+const DUE: &str = "got=$(sed 's/\"issued_at\":[0-9]*/\"issued_at\":1/' got.json)";
+
+#[test]
+fn a_due_token_is_renewed_only_where_the_new_secret_is_handed_back() {
+    let given = ("token-json", "\"$got\"");
+    for (inputs, rotated) in [
+        (&[given][..], None),
+        (&[given, ("hand-back", "true")], Some("true")),
+    ] {
+        let job = Job::run(DUE, inputs);
+        assert_eq!(job.done.code, Some(0), "{:#?}", job.done);
+        assert_eq!(job.output("rotated").as_deref(), rotated);
+    }
+}
+
 #[test]
 fn a_good_token_is_masked_and_handed_on_and_the_secret_stays() {
     let job = Job::run("", &[("token-json", "\"$got\""), ("export-as", "MY_TOKEN")]);
@@ -171,7 +186,11 @@ fn a_good_token_is_masked_and_handed_on_and_the_secret_stays() {
 
 #[test]
 fn an_expired_token_is_refreshed_and_the_new_secret_is_in_a_private_file() {
-    let job = Job::run(EXPIRED, &[("token-json", "\"$got\"")]);
+    let given = ("token-json", "\"$got\"");
+    let alone = Job::run(EXPIRED, &[given]);
+    assert_eq!(alone.done.code, Some(7), "{:#?}", alone.done);
+    assert_eq!(alone.read("GITHUB_OUTPUT"), "", "nothing is spent");
+    let job = Job::run(EXPIRED, &[given, ("hand-back", "true")]);
     assert_eq!(job.done.code, Some(0), "{:#?}", job.done);
     let file = job.output("secret-file").unwrap();
     assert_eq!(mode(Path::new(&file)), 0o600);
@@ -209,7 +228,11 @@ fn a_refresh_token_alone_is_exchanged_and_its_successor_handed_back() {
 fn a_refused_refresh_fails_the_step_and_hands_nothing_on() {
     let spent = "got=$(sed 's/\"expires_at\":[0-9]*/\"expires_at\":1/
             s/\"refresh_token\":\"[^\"]*\"/\"refresh_token\":\"1:spent\"/' got.json)";
-    let given = [("token-json", "\"$got\""), ("export-as", "MY_TOKEN")];
+    let given = [
+        ("token-json", "\"$got\""),
+        ("hand-back", "true"),
+        ("export-as", "MY_TOKEN"),
+    ];
     let json = Job::run(spent, &given);
     let alone = Job::run(
         "",
@@ -225,7 +248,11 @@ fn a_refused_refresh_fails_the_step_and_hands_nothing_on() {
 #[test]
 fn a_rotated_secret_is_handed_back_even_where_the_step_fails_after_that() {
     let full = "ln -sf /dev/full GITHUB_ENV\n";
-    let given = [("token-json", "\"$got\""), ("export-as", "MY_TOKEN")];
+    let given = [
+        ("token-json", "\"$got\""),
+        ("hand-back", "true"),
+        ("export-as", "MY_TOKEN"),
+    ];
     let job = Job::run(&format!("{EXPIRED}\n{full}"), &given);
     assert_eq!(job.done.code, Some(1), "{:#?}", job.done);
     assert_eq!(job.output("rotated").unwrap(), "true");

@@ -233,7 +233,7 @@ fn the_workflow_uses_the_action_by_the_names_that_it_has() {
         .skip(1)
         .map(|rest| rest.split([' ', '\n']).next().unwrap())
         .collect();
-    assert_eq!((inputs.len(), outputs.len()), (2, 3), "{workflow}");
+    assert_eq!((inputs.len(), outputs.len()), (3, 3), "{workflow}");
     for name in inputs.iter().chain(&outputs) {
         let name = name.split(':').next().unwrap();
         assert!(action.contains(&format!("\n  {name}:\n")), "{name}");
