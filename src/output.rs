@@ -7,6 +7,9 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
 use crate::error::{Error, Kind};
 
 /// How much is said on standard error.
@@ -34,29 +37,75 @@ fn at_least(level: Level) -> bool {
     LEVEL.load(Ordering::Relaxed) >= level as u8
 }
 
-/// What the user must act on: said even when quiet.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const STRONG: Style = Style::new().bold();
+
+/// What the user must act on: printed even when quiet.
 pub fn prompt(line: &str) {
-    to_stderr(line);
+    to_stderr(&sanitize(line));
+}
+
+/// A URL to open, indented; a hyperlink at a terminal that is known to have
+/// them (OSC 8), whose text is the whole URL.
+pub fn url(url: &str) {
+    let is_plain = url.bytes().all(|b| b.is_ascii_graphic()) && url.starts_with("http");
+    match is_plain && has_hyperlinks() {
+        true => to_stderr(&format!("    \x1b]8;;{url}\x1b\\{url}\x1b]8;;\x1b\\")),
+        false => to_stderr(&format!("    {}", sanitize(url))),
+    }
+}
+
+/// A code that the user is to type, indented.
+pub fn user_code(code: &str) {
+    to_stderr(&format!("    {STRONG}{}{STRONG:#}", sanitize(code)));
+}
+
+fn has_hyperlinks() -> bool {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let program = variable("TERM_PROGRAM");
+    let programs = ["iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"];
+    let terms = [
+        "xterm-kitty",
+        "xterm-ghostty",
+        "alacritty",
+        "foot",
+        "wezterm",
+    ];
+    let term = variable("TERM");
+    std::io::stderr().is_terminal()
+        && (programs.contains(&&*program)
+            || terms.iter().any(|name| term.starts_with(name))
+            || variable("VTE_VERSION")
+                .parse()
+                .is_ok_and(|version: u32| version >= 5000)
+            || ["WT_SESSION", "KONSOLE_VERSION"]
+                .iter()
+                .any(|name| !variable(name).is_empty()))
 }
 
 /// What a person wants to know.
 pub fn info(line: &str) {
     if at_least(Level::Normal) {
-        to_stderr(line);
+        to_stderr(&sanitize(line));
     }
 }
 
 /// Something is not as it should be, and the work goes on.
 pub fn warn(line: &str) {
     if at_least(Level::Normal) {
-        to_stderr(&format!("yandex-token: warning: {line}"));
+        to_stderr(&format!(
+            "yandex-token: {WARNING}warning:{WARNING:#} {}",
+            sanitize(line)
+        ));
     }
 }
 
 /// A step taken; only under `--verbose`.
 pub fn debug(line: &str) {
     if at_least(Level::Verbose) {
-        to_stderr(&format!("yandex-token: {line}"));
+        to_stderr(&format!("yandex-token: {}", sanitize(line)));
     }
 }
 
@@ -84,9 +133,10 @@ pub fn error(error: &Error) {
     if error.kind == Kind::ClosedPipe {
         return;
     }
-    to_stderr(&format!("yandex-token: {}: {}", error.what, error.why));
+    let text = sanitize(&format!("{}: {}", error.what, error.why));
+    to_stderr(&format!("{ERROR}yandex-token:{ERROR:#} {text}"));
     if let Some(hint) = &error.hint {
-        to_stderr(hint);
+        to_stderr(&format!("{HINT}hint:{HINT:#} {}", sanitize(hint)));
     }
 }
 
@@ -112,15 +162,22 @@ pub fn written(what: &str, cause: &std::io::Error) -> Error {
     Error::new(kind, what, cause)
 }
 
-/// A closed standard error is nobody's loss but the reader's.
+/// Writes a line, with its colours where standard error is a terminal that
+/// shows them. A closed standard error is nobody's loss but the reader's.
 fn to_stderr(line: &str) {
     let clear = match HAS_PROGRESS.swap(false, Ordering::Relaxed) {
         true => "\r\x1b[K",
         false => "",
     };
-    let mut line = format!("{clear}{}", sanitize(line));
-    line.push('\n');
+    let line = match has_colour() {
+        true => format!("{clear}{line}\n"),
+        false => format!("{clear}{}\n", anstream::adapter::strip_str(line)),
+    };
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+fn has_colour() -> bool {
+    AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
 }
 
 /// What a server or a file says, and no more than that of it.
@@ -184,7 +241,7 @@ pub fn json(value: &serde_json::Value) -> String {
 
 /// Unicode's format characters (Cf) and line separators that change how the
 /// text around them looks.
-fn is_format(c: char) -> bool {
+pub fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'

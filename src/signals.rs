@@ -12,13 +12,19 @@ mod unix {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, ExitStatus};
-    use std::{io, iter};
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+    use std::{io, iter, thread};
 
     use nix::errno::Errno;
     use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
     use nix::sys::signal::{SigSet, Signal, kill, raise};
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::Pid;
+
+    /// How long a signal waits for what is to be put away.
+    const PUT_AWAY_TIME: Duration = Duration::from_millis(500);
 
     fn endings() -> SigSet {
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
@@ -47,15 +53,23 @@ mod unix {
 
     /// Runs `put_away` when a signal is about to end the process. Called
     /// before any other thread is started, so that all of them inherit it.
-    pub fn before_death(put_away: impl Fn() + Send + 'static) {
+    pub fn before_death(put_away: impl Fn() + Send + Sync + 'static) {
         let wanted = wanted();
         if wanted.thread_block().is_err() {
             return;
         }
-        std::thread::spawn(move || {
+        let put_away = Arc::new(put_away);
+        thread::spawn(move || {
             loop {
                 if let Ok(signal) = wanted.wait() {
-                    put_away();
+                    // A standard error that nobody reads must not keep us.
+                    let (done, finished) = channel();
+                    let put_away = Arc::clone(&put_away);
+                    thread::spawn(move || {
+                        put_away();
+                        let _ = done.send(());
+                    });
+                    let _ = finished.recv_timeout(PUT_AWAY_TIME);
                     let _ = raise(signal);
                     delivered(|| ());
                 }
@@ -175,7 +189,7 @@ mod unix {
 pub use unix::{BlockedSignals, before_death, delivered, never_stopped_for_reading};
 
 #[cfg(not(unix))]
-pub fn before_death(_put_away: impl Fn() + Send + 'static) {}
+pub fn before_death(_put_away: impl Fn() + Send + Sync + 'static) {}
 
 #[cfg(not(unix))]
 pub fn never_stopped_for_reading() {}
