@@ -19,6 +19,9 @@ pub const NEEDS_DISPLAY: bool = cfg!(target_os = "linux");
 /// Whether the status of what opens a URL says that it did not.
 pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
 
+/// What separates the commands in `BROWSER`.
+pub const LIST_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };
+
 /// The credential helper of the system's own keychain.
 pub const KEYCHAIN: &str = if cfg!(windows) {
     "wincred"
@@ -56,12 +59,40 @@ mod unix {
     use std::os::fd::AsRawFd;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Command, ExitStatus};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use nix::libc;
     use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
+    use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
     /// The error of an address family that the machine doesn't have.
     pub const NO_ADDRESS_FAMILY: i32 = libc::EAFNOSUPPORT;
+
+    /// The terminal's settings before its input was hidden.
+    static SHOWN: Mutex<Option<Termios>> = Mutex::new(None);
+
+    fn shown() -> MutexGuard<'static, Option<Termios>> {
+        SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows nothing of what is typed at standard input.
+    pub fn hide_input() {
+        let stdin = std::io::stdin();
+        if let Ok(before) = tcgetattr(&stdin) {
+            let mut hidden = before.clone();
+            hidden.local_flags.remove(LocalFlags::ECHO);
+            if tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden).is_ok() {
+                *shown() = Some(before);
+            }
+        }
+    }
+
+    /// Ends what [`hide_input`] began.
+    pub fn show_input() {
+        if let Some(before) = shown().take() {
+            let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &before);
+        }
+    }
 
     pub fn host_name() -> Option<String> {
         nix::unistd::gethostname().ok()?.into_string().ok()
@@ -108,6 +139,10 @@ mod elsewhere {
 
     /// WSAEAFNOSUPPORT
     pub const NO_ADDRESS_FAMILY: i32 = 10047;
+
+    pub fn hide_input() {}
+
+    pub fn show_input() {}
 
     pub fn host_name() -> Option<String> {
         std::env::var("COMPUTERNAME").ok()

@@ -86,28 +86,27 @@ pub fn redirect_query(query: &str) {
     }
 }
 
-/// A pasted line: a code is one; a foreign state is never an answer; whatever
-/// is a code is read as that, bare or in an address.
+/// A pasted line: a code is one; a foreign state is never an answer; what is in
+/// the address of the verification-code page is read as it was.
 pub fn pasted(line: &str) {
+    let expected = paste::Expected {
+        state: OURS.clone(),
+        server: Server::default(),
+        redirect_uri: None,
+    };
     let line = line.replace("STATE", OURS.as_str());
-    match paste::parse(&line, &OURS) {
+    match expected.parse(&line) {
         Ok(Response::Code(code)) => is_a_code(code.expose_secret()),
         Ok(Response::Error { error, .. }) => assert!(!error.is_empty()),
         Err(why) => assert!(!why.is_empty()),
     }
-    let read = |line: &str| match paste::parse(line, &OURS) {
+    let read = |line: &str| match expected.parse(line) {
         Ok(Response::Code(code)) => Some(code.expose_secret().to_owned()),
         _ => None,
     };
     let text = line.trim();
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return;
-    }
-    if !["://", "code=", "error=", "state="]
-        .iter()
-        .any(|part| text.contains(part))
-    {
-        assert_eq!(read(&line).as_deref(), Some(text));
     }
     let mut url = Url::parse("https://oauth.yandex.ru/verification_code").expect("a URL");
     url.query_pairs_mut().append_pair("code", text);

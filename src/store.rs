@@ -10,10 +10,11 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use secrecy::ExposeSecret;
+
 use crate::error::Error;
 use crate::platform;
 use crate::private_dir;
-use crate::random;
 use atomic_file::AtomicFile;
 use token::StoredToken;
 
@@ -86,6 +87,20 @@ impl Location {
             Location::File(path) => format!("--token-file {}", quoted(&path.to_string_lossy())),
         };
         format!("yandex-token {command} {place}")
+    }
+
+    /// Adds to the saved token whose it is, unless another has taken its place
+    /// since.
+    pub fn note_account(&self, token: &StoredToken, account: &str) -> Result<(), Error> {
+        let lock = self.file()?.lock()?;
+        let saved = self.load()?.filter(|saved| saved.is_same_as(token));
+        match saved {
+            Some(mut saved) => {
+                saved.account = Some(account.to_owned());
+                lock.commit(saved.to_json().expose_secret().as_bytes())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether the token file is one of the profiles.
@@ -187,7 +202,7 @@ fn data_dir() -> Result<PathBuf, Error> {
                 "finding the data directory",
                 "this user has no home directory",
             )
-            .hint("Set XDG_DATA_HOME; or name the file with --token-file and the device with --device-id.")
+            .hint("Set XDG_DATA_HOME, or give the file by --token-file.")
         })
 }
 
@@ -209,37 +224,6 @@ fn make_data_dir() -> Result<PathBuf, Error> {
 
 fn creating(dir: &Path, cause: &std::io::Error) -> Error {
     Error::local(format!("creating {}", dir.display()), cause)
-}
-
-/// This machine's `device_id`: a UUID, made once and kept.
-pub fn device_id() -> Result<String, Error> {
-    let path = make_data_dir()?.join("device-id");
-    let place = AtomicFile::of(&path)?.in_safe_directory()?;
-    let kept = || fs::read_to_string(&path).map(|text| text.trim().to_owned());
-    if let Ok(id) = kept() {
-        return checked_device_id(id, &path);
-    }
-    let lock = place.lock()?;
-    match kept() {
-        Ok(id) => checked_device_id(id, &path),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let id = random::uuid();
-            lock.commit(format!("{id}\n").as_bytes())?;
-            Ok(id)
-        }
-        Err(error) => Err(Error::local(format!("reading {}", path.display()), error)),
-    }
-}
-
-fn checked_device_id(id: String, path: &Path) -> Result<String, Error> {
-    if is_device_id(&id) {
-        return Ok(id);
-    }
-    Err(Error::local(
-        format!("reading {}", path.display()),
-        "not a device ID (6 to 50 printable ASCII characters)",
-    )
-    .hint("Remove the file, and the next login makes another."))
 }
 
 /// Yandex's limits: 6 to 50 characters, printable ASCII.

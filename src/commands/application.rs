@@ -2,7 +2,7 @@
 //! them, or a sandbox.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, IsTerminal, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,8 +13,12 @@ use crate::cli::values::client_id;
 use crate::error::Error;
 use crate::oauth::Server;
 use crate::oauth::client::ClientSecret;
+use crate::output;
+use crate::platform;
 use crate::sandbox::{Options, Sandbox};
+use crate::signals;
 
+#[derive(Default)]
 pub struct Application {
     pub server: Server,
     pub client_id: String,
@@ -28,23 +32,15 @@ impl Application {
         options: &cli::Application,
         saved_id: impl FnOnce() -> Option<String>,
     ) -> Result<Application, Error> {
-        let server = server(options)?;
-        let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?
-            .or_else(saved_id);
+        let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?;
         Ok(Application {
-            server: server.unwrap_or_default(),
-            client_id: id.ok_or_else(|| {
-                Error::usage("--client-id", "no application ID is given").hint(
-                    "Write --client-id ID or set YANDEX_CLIENT_ID; the ID is on your \
-                     application's page at https://oauth.yandex.com/. To try without one: \
-                     yandex-token login --sandbox",
-                )
-            })?,
+            server: server(options)?.unwrap_or_default(),
+            client_id: id.or_else(saved_id).ok_or_else(not_specified)?,
             client_secret: client_secret(options)?,
         })
     }
 
-    /// The sandbox's own. It is a confidential client where a password is
+    /// The sandbox's own. It is a confidential client where a secret is
     /// given, or needed.
     pub fn of(
         sandbox: &Sandbox,
@@ -62,6 +58,15 @@ impl Application {
             }),
         })
     }
+}
+
+/// The error for whoever has no application yet, or has not said which.
+pub fn not_specified() -> Error {
+    Error::usage("--client-id", "no application ID is given").hint(
+        "Register an application \"for user login\" at https://oauth.yandex.com/client/new with \
+         the Redirect URI http://127.0.0.1:8000/, then pass its ID with --client-id or \
+         YANDEX_CLIENT_ID. To try without one: yandex-token login --sandbox",
+    )
 }
 
 /// A sandbox that knows the application of these options. Variables are left
@@ -82,7 +87,7 @@ pub fn server(options: &cli::Application) -> Result<Option<Server>, Error> {
     option_or_variable(options.oauth_url.clone(), "YANDEX_OAUTH_URL", Server::parse)
 }
 
-/// The application password that an option or a variable leads to.
+/// The client secret that an option or a variable leads to.
 pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>, Error> {
     if let Some(path) = &options.client_secret_file {
         return read_secret(path).map(Some);
@@ -104,38 +109,59 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
     }
 }
 
+/// Whether the variable says that the client secret is on standard input.
+pub fn is_secret_on_stdin() -> Result<bool, Error> {
+    let file = path_variable("YANDEX_CLIENT_SECRET_FILE")?;
+    Ok(file.is_some_and(|path| path.as_os_str() == "-"))
+}
+
 /// A secret is one line of a file, or of standard input for `-`.
 pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
-    const MOST: u64 = 4096;
+    const MAX: u64 = 4096;
     let stdin = path.as_os_str() == "-";
     let source = match stdin {
         true => "standard input".to_owned(),
         false => path.display().to_string(),
     };
-    let what = format!("reading the application password from {source}");
+    let what = format!("reading the client secret from {source}");
     let mut text = String::new();
-    let read = if stdin {
+    let read = if stdin && std::io::stdin().is_terminal() {
+        prompt(&mut text)
+    } else if stdin {
         let input = std::io::stdin().lock();
-        input.take(MOST + 1).read_to_string(&mut text)
+        input.take(MAX + 1).read_to_string(&mut text)
     } else {
-        File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
+        File::open(path).and_then(|file| file.take(MAX + 1).read_to_string(&mut text))
     };
     read.map_err(|error| Error::local(&what, error))?;
-    if text.len() as u64 > MOST {
+    if text.len() as u64 > MAX {
         return Err(Error::local(
             &what,
-            "more than 4096 bytes: that is no password",
+            "more than 4096 bytes: that is no client secret",
         ));
     }
     let secret = checked(&text).map_err(|why| Error::local(&what, why))?;
     Ok(ClientSecret { secret, source })
 }
 
+/// One line from a terminal, which doesn't show it.
+fn prompt(line: &mut String) -> std::io::Result<usize> {
+    signals::before_death(platform::show_input);
+    output::prompt("Client secret (not shown):");
+    platform::hide_input();
+    let read = std::io::stdin().lock().read_line(line);
+    platform::show_input();
+    output::prompt("");
+    read
+}
+
 fn checked(text: &str) -> Result<SecretString, &'static str> {
     let text = text.trim();
     match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
         "" => Err("nothing is in it"),
-        text if text.contains(char::is_control) => Err("more than one line: that is no password"),
+        text if text.contains(char::is_control) => {
+            Err("more than one line: that is no client secret")
+        }
         text => Ok(text.into()),
     }
 }

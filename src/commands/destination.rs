@@ -2,7 +2,7 @@
 //! in which format.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -61,6 +61,11 @@ impl Destination {
         });
     }
 
+    /// Whether the token will be seen at a terminal.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Destination::Printed(_)) && std::io::stdout().is_terminal()
+    }
+
     /// Prints or keeps the token.
     pub fn put(self, token: &StoredToken) -> Result<(), Error> {
         match self {
@@ -71,12 +76,7 @@ impl Destination {
             Destination::File(room, format) => {
                 room.commit(render(token, format).expose_secret().as_bytes())
             }
-            Destination::Saved(room) => {
-                let path = room.target().display().to_string();
-                room.commit(token.to_json().expose_secret().as_bytes())?;
-                output::info(&format!("The token is saved in {path}"));
-                Ok(())
-            }
+            Destination::Saved(room) => room.commit(token.to_json().expose_secret().as_bytes()),
         }
     }
 }

@@ -1,218 +1,174 @@
-//! `login`: gets a token from a person, through one of the flows, then prints
-//! or keeps it.
+//! `login`: gets a token, by one method each in a file of its own, then prints
+//! or saves it.
 
 mod announce;
+mod device;
+mod loopback;
 mod method;
+mod paste;
+mod remembered;
+mod subject;
 
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::application::{Application, start_sandbox};
+use super::application::{self, Application, start_sandbox};
 use super::destination::Destination;
 use super::location;
 use crate::cli;
 use crate::error::{Error, Kind};
-use crate::http::tls;
-use crate::login::listener::Listener;
-use crate::login::loopback::Login;
-use crate::login::page::Outcome;
-use crate::login::redirect_uri::RedirectUri;
-use crate::login::start_link::StartLink;
-use crate::login::{browser, device, paste};
+use crate::login::browser::Browser;
 use crate::oauth::authorization::{AuthorizationRequest, RequestOptions, Response};
-use crate::oauth::client::Client;
+use crate::oauth::client::{Client, user_info};
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
 use crate::platform;
 use crate::sandbox::Sandbox;
-use crate::store::token::StoredToken;
-use crate::store::{self, Location};
+use crate::store::Location;
+use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
+use remembered::Plan;
+
+/// How long whoever has logged in waits to be told whose token it is.
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
-    let way = Method::of(&options)?;
-    let save = method::saves(&options);
-    let location = match options.sandbox {
-        true => Location::Profile("default".to_owned()),
-        false => location(options.location)?,
-    };
-    let given = match options.sandbox {
-        true => None,
-        false => Some(Application::resolve(&options.application, || {
-            location.load().ok()??.client_id
-        })?),
-    };
-    let mut request = RequestOptions {
-        scope: joined(options.scope),
-        optional_scope: joined(options.optional_scope),
-        login_hint: options.login_hint,
-        force_confirm: options.force_confirm,
-        device_id: options.device_id,
-        device_name: options.device_name,
-    };
-    if save {
-        name_device(&mut request, &location)?;
-    }
-    let destination = if save {
-        Destination::save(&location)?
-    } else {
-        Destination::print(options.result.output.as_deref(), options.result.format)?
-    };
-    destination.guard();
-    let (application, sandbox) = match given {
-        Some(application) => (application, None),
-        None => {
-            let sandbox = start_sandbox(&options.application)?;
-            let application = Application::of(&sandbox, &options.application, options.device)?;
-            (application, Some(sandbox))
-        }
-    };
-    let job = Job {
-        client: Client::new(
-            application.server.clone(),
-            application.client_id.clone(),
-            application.client_secret.clone(),
-        )?,
-        application,
-        request,
-        destination,
-        sandbox,
-        no_browser: options.no_browser,
-        timeout: options.timeout,
-    };
-    match way {
-        Method::Loopback(uris) => {
-            let mut listener = Listener::bind(&uris, options.listen)?;
-            if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
-                listener.tls = Some(tls::load(cert, key, listener.redirect_uri.host())?);
-            }
-            job.by_loopback(listener)?;
-        }
-        Method::Paste(uri) => job.by_paste(uri.as_ref())?,
-        Method::Device => job.by_device()?,
+    let (session, method) = prepare(options)?;
+    match method {
+        Method::Loopback(redirect) => loopback::run(session, redirect)?,
+        Method::Paste(redirect_uri) => paste::run(session, redirect_uri)?,
+        Method::Device => device::run(session)?,
+        Method::Subject(user) => subject::run(session, &user)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A login with everything made sure of that can be, before a person is asked.
-struct Job {
+/// A login with everything checked that can be before a person is asked.
+struct Session {
     application: Application,
     client: Client,
     request: RequestOptions,
     destination: Destination,
+    /// None where the token is only printed.
+    saving: Option<Saving>,
     sandbox: Option<Sandbox>,
     no_browser: bool,
     timeout: Duration,
 }
 
-impl Job {
+/// Where the token is saved, and with what.
+struct Saving {
+    location: Location,
+    remember: LoginOptions,
+    /// Whose token was there before.
+    previous_account: Option<String>,
+}
+
+fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
+    let save = method::saves(&options);
+    let location = match options.sandbox {
+        true => Location::Profile("default".to_owned()),
+        false => location(std::mem::take(&mut options.location))?,
+    };
+    if options.paste && application::is_secret_on_stdin()? {
+        return Err(Error::usage(
+            "--paste",
+            "the code and the client secret: both read standard input",
+        )
+        .hint("Pass the client secret in a file or in YANDEX_CLIENT_SECRET."));
+    }
+    let mut plan = match (options.sandbox, save) {
+        (true, _) => remembered::unsaved(&options, Application::default())?,
+        (false, true) => remembered::saved(&options, &location)?,
+        (false, false) => remembered::printed(&options, &location)?,
+    };
+    if let (Method::Subject(_), None) = (&plan.method, &plan.application.client_secret)
+        && !options.sandbox
+    {
+        return Err(Error::usage(
+            "--subject",
+            "it needs the client secret of the service application",
+        )
+        .hint("Set YANDEX_CLIENT_SECRET, or pass a file with --client-secret-file."));
+    }
+    warn_of_odd_scopes(&plan);
+    let destination = match save {
+        true => Destination::save(&location)?,
+        false => Destination::print(options.result.output.as_deref(), options.result.format)?,
+    };
+    destination.guard();
+    let sandbox = match options.sandbox {
+        true => {
+            let sandbox = start_sandbox(&options.application)?;
+            let needs_secret = matches!(plan.method, Method::Device | Method::Subject(_));
+            plan.application = Application::of(&sandbox, &options.application, needs_secret)?;
+            Some(sandbox)
+        }
+        false => None,
+    };
+    let device_name = options.device_name.or_else(|| {
+        let host = plan
+            .device_id
+            .as_ref()
+            .filter(|_| save)
+            .and_then(|_| platform::host_name());
+        host.filter(|name| !name.is_empty())
+            .map(|host| device_name(&host, &location))
+    });
+    let client = Client::new(
+        plan.application.server.clone(),
+        plan.application.client_id.clone(),
+        plan.application.client_secret.clone(),
+    )?;
+    let session = Session {
+        client,
+        request: RequestOptions {
+            scope: plan.scope,
+            optional_scope: plan.optional_scope,
+            login_hint: options.login_hint,
+            force_confirm: options.force_confirm,
+            device_id: plan.device_id,
+            device_name,
+        },
+        application: plan.application,
+        destination,
+        saving: save.then(|| Saving {
+            location,
+            remember: plan.remember,
+            previous_account: plan.previous.and_then(|token| token.account),
+        }),
+        sandbox,
+        no_browser: options.no_browser,
+        timeout: options.timeout,
+    };
+    Ok((session, plan.method))
+}
+
+impl Session {
     fn request(&self, redirect_uri: Option<&str>) -> AuthorizationRequest {
         let (server, id) = (&self.application.server, &self.application.client_id);
         AuthorizationRequest::new(server, id, redirect_uri, &self.request)
     }
 
-    fn by_loopback(self, listener: Listener) -> Result<(), Error> {
-        let redirect_uri = listener.redirect_uri.clone();
-        let request = self.request(Some(redirect_uri.as_str()));
-        let deadline = Instant::now() + self.timeout;
-        let start = (!redirect_uri.is_loopback()).then(|| StartLink::new(&request.url));
-        let to_open = match &start {
-            Some(link) => link.url(&redirect_uri),
-            None => request.url.clone(),
-        };
-        let login = Login::start(listener, request.state.clone(), start)?;
-        announce::loopback(&to_open, &redirect_uri, self.sandbox.is_some());
-        match (&self.sandbox, self.no_browser) {
-            (Some(sandbox), true) => sandbox.user().follow(to_open),
-            (_, true) => {}
-            (_, false) => browser::open(to_open.as_str(), login.no_browser()),
-        }
-        if self.sandbox.is_none() {
-            paste::listen(request.state.clone(), login.answer());
-        }
-        output::info(match self.no_browser {
-            true => "Waiting for the redirect.",
-            false => "Waiting for your answer in the browser.",
-        });
-        let response = login
-            .wait(deadline, |why| match &self.sandbox {
-                Some(sandbox) => {
-                    output::info(&format!("No browser ({why}): the sandbox plays the user."));
-                    sandbox.user().follow(request.url.clone());
-                }
-                None => announce::no_browser(why, &redirect_uri),
-            })
-            .map_err(|error| {
-                error.hint(format!(
-                    "If the browser showed an error instead, register this Redirect URI, to the \
-                     letter: {}",
-                    redirect_uri.as_str()
-                ))
-            })?;
-        let result = self.finish(response, &request, Some(redirect_uri.as_str()));
-        conclude(login, &result);
-        result
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
     }
 
-    fn by_paste(self, redirect_uri: Option<&RedirectUri>) -> Result<(), Error> {
-        let redirect_uri = redirect_uri.map(RedirectUri::as_str);
-        let request = self.request(redirect_uri);
-        let deadline = Instant::now() + self.timeout;
-        announce::paste(&request.url);
-        let (lines, pasted) = channel();
-        let user = self.sandbox.as_ref().map(Sandbox::user);
-        let (url, line) = (request.url.clone(), lines.clone());
-        let no_browser = move |why: String| match user {
-            Some(user) => {
-                output::info(&format!("No browser ({why}): the sandbox plays the user."));
-                let _ = line.send(user.answer(url).into());
-            }
-            None => announce::open_yourself(&why),
-        };
-        match (&self.sandbox, self.no_browser) {
-            (Some(_), true) => no_browser("not wanted".into()),
-            // Whoever holds the lines keeps the wait for them going.
-            (None, true) => drop(no_browser),
-            (_, false) => browser::open(request.url.as_str(), no_browser),
-        }
-        paste::forward(lines);
-        let response = paste::read(&request.state, deadline, &pasted)?;
-        self.finish(response, &request, redirect_uri)
-    }
-
-    fn by_device(self) -> Result<(), Error> {
-        if self.application.client_secret.is_none() {
-            output::warn(
-                "no application password is given, and Yandex may want it once the code is \
-                 entered: YANDEX_CLIENT_SECRET or --client-secret-file",
-            );
-        }
-        let code = self.client.request_device_code(&self.request)?;
-        device::announce(&code, self.timeout.min(code.expires_in));
-        let page = code.verification_url.as_str();
-        let user = self.sandbox.as_ref().map(Sandbox::user);
-        let user_code = code.user_code.clone();
-        let no_browser = move |why: String| match user {
-            Some(user) => user.enter(&user_code),
-            None => output::debug(&format!("no browser was opened: {why}")),
-        };
+    /// What would open the URL, where one is wanted.
+    fn browser(&self, url: &str) -> Browser {
         match self.no_browser {
-            true => no_browser("not wanted".into()),
-            false => browser::open(page, no_browser),
+            true => Browser::Unwanted,
+            false => Browser::find(url),
         }
-        let poll = |limit| self.client.poll(&code, limit);
-        let answer = device::wait(&code, self.timeout, &device::Countdown, poll)?;
-        self.keep(answer)
     }
 
-    /// Exchanges the code of a response, and prints or keeps the token.
-    fn finish(
-        self,
+    /// Exchanges the code of a response.
+    fn exchange(
+        &self,
         response: Response,
         request: &AuthorizationRequest,
         redirect_uri: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<TokenResponse, Error> {
         let code = match response {
             Response::Code(code) => code,
             Response::Error { error, description } => {
@@ -220,55 +176,98 @@ impl Job {
             }
         };
         output::debug("the code has come");
-        let answer = self
-            .client
-            .exchange_code(&code, &request.verifier, redirect_uri)?;
-        self.keep(answer)
+        self.client
+            .exchange_code(&code, &request.verifier, redirect_uri)
     }
 
-    fn keep(self, answer: TokenResponse) -> Result<(), Error> {
+    /// Prints or saves the token.
+    fn finish(self, answer: TokenResponse) -> Result<Finished, Error> {
         warn_of_missing_scopes(&self.request, answer.scope.as_deref());
-        self.destination.put(&StoredToken::new(
+        let mut token = StoredToken::new(
             answer,
-            self.application.client_id,
+            self.application.client_id.clone(),
             self.application.server.origin(),
-            self.request.device_id,
-        ))
-    }
-}
-
-/// Tells the browser what the terminal is about to say.
-fn conclude(login: Login, result: &Result<(), Error>) {
-    login.conclude(match result {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Failed(error.clone()),
-    });
-}
-
-/// A saved token can be revoked only if a device was named when it was issued.
-fn name_device(request: &mut RequestOptions, location: &Location) -> Result<(), Error> {
-    if request.device_id.is_none() {
-        match (store::device_id(), location) {
-            (Ok(id), _) => request.device_id = Some(id),
-            // In a container there may be no home to keep one in.
-            (Err(error), Location::File(_)) => output::warn(&format!(
-                "this token can't be revoked later, since no device is named ({}: {}): \
-                 --device-id names one",
-                error.what, error.why
-            )),
-            (Err(error), Location::Profile(_)) => return Err(error),
+            self.request.device_id.clone(),
+        );
+        token.scope = token.scope.or_else(|| {
+            let asked = [&self.request.scope, &self.request.optional_scope];
+            let asked: Vec<_> = asked.into_iter().flatten().map(String::as_str).collect();
+            (!asked.is_empty()).then(|| asked.join(" "))
+        });
+        if let Some(saving) = &self.saving {
+            token.login = saving.remember.clone();
         }
+        let is_at_terminal = self.destination.is_terminal();
+        self.destination.put(&token)?;
+        Ok(Finished {
+            token,
+            application: self.application,
+            saving: self.saving,
+            is_at_terminal: is_at_terminal && self.sandbox.is_none(),
+        })
     }
-    if request.device_name.is_none() {
-        request.device_name = platform::host_name()
-            .filter(|name| !name.is_empty())
-            .map(|name| name.chars().take(100).collect());
-    }
-    Ok(())
 }
 
-fn joined(scopes: Vec<String>) -> Option<String> {
-    (!scopes.is_empty()).then(|| scopes.join(" "))
+/// A login whose token is where it should be.
+struct Finished {
+    token: StoredToken,
+    application: Application,
+    saving: Option<Saving>,
+    is_at_terminal: bool,
+}
+
+impl Finished {
+    /// The last line: whose token it is, and where.
+    fn report(self) {
+        let Some(saving) = self.saving else {
+            if self.is_at_terminal {
+                output::info("The token was not saved; --save keeps it.");
+            }
+            return;
+        };
+        let (server, token) = (&self.application.server, &self.token.access_token);
+        let account = match user_info(server, token, ACCOUNT_TIMEOUT) {
+            Ok(user) => Some(user.login.unwrap_or(user.id)),
+            Err(error) => {
+                output::debug(&format!("{}: {}", error.what, error.why));
+                None
+            }
+        };
+        if let Some(account) = &account {
+            let noted = saving.location.note_account(&self.token, account);
+            if let Err(error) = noted {
+                output::debug(&format!("{}: {}", error.what, error.why));
+            }
+        }
+        let previous = saving.previous_account.as_ref();
+        if let (Some(previous), Some(account)) = (previous, &account)
+            && previous != account
+        {
+            output::warn(&format!(
+                "this replaces the token of another account, {}",
+                output::short(previous)
+            ));
+        }
+        let login = account.map_or_else(String::new, |account| {
+            format!(" as {}", output::short(&account))
+        });
+        let place = match &saving.location {
+            Location::Profile(name) => format!("as profile {name}"),
+            Location::File(path) => format!("in {}", path.display()),
+        };
+        let expiry = self.token.expires_at.and_then(output::utc);
+        let expiry = expiry.map_or_else(String::new, |time| format!(", expires {}", &time[..10]));
+        output::info(&format!("Logged in{login}. Saved {place}{expiry}."));
+    }
+}
+
+/// The host's name, and the profile's where it is not the default one.
+fn device_name(host: &str, location: &Location) -> String {
+    let name = match location {
+        Location::Profile(profile) if profile != "default" => format!("{host} ({profile})"),
+        _ => host.to_owned(),
+    };
+    name.chars().take(100).collect()
 }
 
 /// The error for a redirect that carries one.
@@ -279,6 +278,30 @@ fn denied(refusal: &OAuthError) -> Error {
         error.why = format!("access was denied ({})", error.why);
     }
     error
+}
+
+/// Whether another code may fare better than the one that was refused.
+fn is_of_code(error: &Error) -> bool {
+    matches!(
+        error.refusal.as_deref(),
+        Some("invalid_grant" | "bad_verification_code")
+    )
+}
+
+/// Yandex refuses these on its page, and the redirect never comes.
+fn warn_of_odd_scopes(plan: &Plan) {
+    let scopes = [&plan.scope, &plan.optional_scope].into_iter().flatten();
+    for scope in scopes.flat_map(|scopes| scopes.split_ascii_whitespace()) {
+        if scope.contains(',') {
+            output::warn(&format!(
+                "the scope {scope} has a comma in it, which Yandex refuses: separate scopes by spaces"
+            ));
+        } else if !scope.contains(':') {
+            output::warn(&format!(
+                "the scope {scope} has no colon, and Yandex has no such scope: write GROUP:NAME"
+            ));
+        }
+    }
 }
 
 /// Yandex names the scopes only where fewer were granted than asked for.

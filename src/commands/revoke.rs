@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use super::location;
-use super::saved::Saved;
+use super::saved::{Saved, sharing_device};
 use crate::cli;
 use crate::error::Error;
 use crate::output;
 use crate::signals;
-use crate::store::token::StoredToken;
-use crate::store::{self, Location};
 
 /// Where a user withdraws an application's access.
 const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
@@ -56,24 +54,10 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
     lock.remove_target()?;
     drop(held);
     output::info("The token is revoked and forgotten.");
-    for name in others(&token) {
+    for name in sharing_device(&token, &location) {
         output::info(&format!(
             "The profile {name} has a token of the same application and device: it may be revoked too."
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The other profiles whose token the server may take for the same.
-fn others(token: &StoredToken) -> Vec<String> {
-    let is_same = |name: &String| {
-        let other = Location::Profile(name.clone()).load().ok().flatten();
-        other.is_some_and(|other| {
-            other.client_id == token.client_id
-                && other.device_id.is_some()
-                && other.device_id == token.device_id
-        })
-    };
-    let profiles = store::profiles().unwrap_or_default();
-    profiles.into_iter().filter(is_same).collect()
 }

@@ -12,9 +12,9 @@ use crate::error::{Error, Kind};
 use crate::oauth::Server;
 use crate::oauth::client::{Client, ClientSecret};
 use crate::output;
-use crate::store::Location;
 use crate::store::files::is_ours_alone;
 use crate::store::token::StoredToken;
+use crate::store::{self, Location};
 
 /// A saved token, and what the command line says about its application.
 pub struct Saved<'a> {
@@ -104,7 +104,7 @@ impl Saved<'_> {
 
     /// From the option, else the file that the login was given, else the
     /// variables.
-    fn client_secret(&self, token: &StoredToken) -> Result<Option<ClientSecret>, Error> {
+    pub fn client_secret(&self, token: &StoredToken) -> Result<Option<ClientSecret>, Error> {
         let Some(path) = self.remembered_secret_file(token)? else {
             return client_secret(self.application);
         };
@@ -169,4 +169,25 @@ impl Issuer {
         let why = "a login has replaced it meanwhile by that of another application";
         Err(Error::local("using the saved token", why).hint("Try again."))
     }
+}
+
+/// The other profiles whose token the server may take for the same: Yandex
+/// keeps one for an application, a user and a device.
+pub fn sharing_device(token: &StoredToken, location: &Location) -> Vec<String> {
+    let own = match location {
+        Location::Profile(name) => Some(name),
+        Location::File(_) => None,
+    };
+    let is_same = |name: &String| {
+        let other = Location::Profile(name.clone()).load().ok().flatten();
+        other.is_some_and(|other| {
+            other.client_id == token.client_id
+                && other.device_id.is_some()
+                && other.device_id == token.device_id
+        })
+    };
+    let profiles = store::profiles().unwrap_or_default().into_iter();
+    profiles
+        .filter(|name| Some(name) != own && is_same(name))
+        .collect()
 }

@@ -10,7 +10,7 @@ use super::option_or_variable;
 use crate::cli::{self, StatusFormat};
 use crate::error::{Error, Kind};
 use crate::oauth::Server;
-use crate::oauth::client::{User, user_info};
+use crate::oauth::client::{REQUEST_TIME, User, user_info};
 use crate::output;
 use crate::store::token::{StoredToken, now};
 use crate::store::{self, Location};
@@ -72,7 +72,7 @@ fn whose(token: &StoredToken) -> Result<User, Error> {
         }
         Some(url) => Server::parse(url).map_err(|why| Error::usage("oauth_url", why))?,
     };
-    user_info(&server, &token.access_token)
+    user_info(&server, &token.access_token, REQUEST_TIME)
 }
 
 /// One saved token, or why it can't be read.

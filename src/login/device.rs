@@ -15,20 +15,6 @@ const WHAT: &str = "waiting for the code to be entered";
 const SLOW_DOWN: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 
-/// Tells the user what to do.
-pub fn announce(code: &DeviceCode, wait: Duration) {
-    output::prompt("Open this page on any device, and enter the code:");
-    output::prompt("");
-    output::prompt(&format!("    {}", code.verification_url));
-    output::prompt("");
-    output::prompt(&format!("    {}", code.user_code));
-    output::prompt("");
-    output::info(&format!(
-        "The code is valid for {}. Waiting for you to enter it.",
-        clock(wait)
-    ));
-}
-
 /// The passing of time, so that no test waits.
 pub trait Time {
     fn now(&self) -> Instant;
@@ -118,7 +104,7 @@ fn ended(error: Error) -> Error {
 }
 
 /// Minutes and seconds.
-fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds / 3600 {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),

@@ -26,8 +26,12 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HELD: u64 = 2;
 
 /// What ends the wait or changes it.
-enum Event {
-    Response(authorization::Response),
+pub enum Event {
+    /// An authorization response from the browser.
+    Redirected(authorization::Response),
+    /// One that came another way.
+    Pasted(authorization::Response),
+    /// No browser could be opened, and why.
     NoBrowser(String),
 }
 
@@ -75,43 +79,24 @@ impl Login {
         })
     }
 
-    /// To be told, from any thread, that no browser could be opened.
-    pub fn no_browser(&self) -> impl FnOnce(String) + Send + 'static {
-        let sender = self.sender.clone();
-        move |why| {
-            let _ = sender.send(Event::NoBrowser(why));
-        }
+    /// To send an event from another thread.
+    pub fn sender(&self) -> Sender<Event> {
+        self.sender.clone()
     }
 
-    /// To be handed, from any thread, a response that came another way.
-    pub fn answer(&self) -> impl Fn(authorization::Response) + Send + 'static {
-        let sender = self.sender.clone();
-        move |response| drop(sender.send(Event::Response(response)))
-    }
-
-    /// Waits for the response. `no_browser` runs when none could be opened.
+    /// Waits for the next event.
     ///
     /// # Errors
     /// [`Kind::TimedOut`] at the deadline.
-    pub fn wait(
-        &self,
-        deadline: Instant,
-        mut no_browser: impl FnMut(&str),
-    ) -> Result<authorization::Response, Error> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(Event::Response(response)) => return Ok(response),
-                Ok(Event::NoBrowser(why)) => no_browser(&why),
-                Err(_) => {
-                    return Err(Error::new(
-                        Kind::TimedOut,
-                        "waiting for the login in the browser",
-                        "no answer came in time",
-                    ));
-                }
-            }
-        }
+    pub fn wait(&self, deadline: Instant) -> Result<Event, Error> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.events.recv_timeout(left).map_err(|_| {
+            Error::new(
+                Kind::TimedOut,
+                "waiting for the login in the browser",
+                "no answer came in time",
+            )
+        })
     }
 
     /// Tells the browser how it ended, where the answer came from there, and
@@ -215,7 +200,7 @@ impl Shared {
         let ours = match &mut *stage {
             Stage::Waiting => {
                 *stage = Stage::Exchanging { callbacks: 1 };
-                let _ = self.events.send(Event::Response(response));
+                let _ = self.events.send(Event::Redirected(response));
                 1
             }
             Stage::Exchanging { callbacks } => {

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use crate::http::is_loopback_name;
 
@@ -85,6 +85,11 @@ impl RedirectUri {
 
     pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(80)
+    }
+
+    /// As a URL is written in full, up to its path.
+    pub fn without_query(&self) -> &str {
+        &self.url[..Position::AfterPath]
     }
 
     /// The path that a request back to it has.

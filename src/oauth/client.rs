@@ -13,7 +13,8 @@ use super::authorization::RequestOptions;
 use super::pkce::Verifier;
 use super::redact::redact;
 use super::response::{self, Answer, DeviceCode, OAuthError, TokenResponse};
-use super::transport::{self, REQUEST_TIME, agent};
+pub use super::transport::REQUEST_TIME;
+use super::transport::{self, agent};
 use crate::error::{Error, Kind};
 use crate::output;
 
@@ -186,10 +187,10 @@ impl Client {
             Answer::Success(fields) => response::token(fields)
                 .map(Poll::Token)
                 .map_err(|why| useless(&what, why)),
-            Answer::Useless(why) if status == 429 || status >= 500 => {
-                Ok(Poll::Fault(useless(&what, &why)))
-            }
-            Answer::Useless(why) => Err(useless(&what, &why)),
+            Answer::Useless(why) if status == 200 => Err(useless(&what, &why)),
+            // A captcha, a firewall's page, an outage: gone by the next poll,
+            // perhaps.
+            Answer::Useless(why) => Ok(Poll::Fault(useless(&what, &why))),
             Answer::Error(refusal) => match refusal.error.as_str() {
                 "authorization_pending" => Ok(Poll::Pending),
                 "slow_down" => Ok(Poll::SlowDown),
@@ -202,8 +203,14 @@ impl Client {
     pub fn revoke(&self, access_token: &SecretString) -> Result<(), Error> {
         let parameters = [("access_token", access_token.expose_secret())];
         let what = format!("revoking the token at {}", self.server.origin());
-        self.ask(&what, "/revoke_token", &parameters, &[access_token])
-            .map(drop)
+        let (status, body) = self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)?;
+        match response::classify(status, &body) {
+            // RFC 7009, 2.2: whatever is in it.
+            _ if (200..300).contains(&status) => Ok(()),
+            Answer::Success(_) => Ok(()),
+            Answer::Useless(why) => Err(useless(&what, &why)),
+            Answer::Error(refusal) => Err(self.refused(&what, &refusal, &[access_token])),
+        }
     }
 
     /// Sends a grant to the token endpoint. `secrets` are what the answer must
@@ -304,12 +311,16 @@ pub struct User {
     pub login: Option<String>,
 }
 
-/// Asks whose token it is: Yandex at a host of its own, any other server at
-/// the OAuth URL itself.
+/// Asks whose token it is, within `limit`: Yandex at a host of its own, any
+/// other server at the OAuth URL itself.
 ///
 /// # Errors
 /// [`Kind::NoToken`] where the server does not know the token (any more).
-pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, Error> {
+pub fn user_info(
+    server: &Server,
+    access_token: &SecretString,
+    limit: Duration,
+) -> Result<User, Error> {
     let url = match server.is_yandex() {
         true => Url::parse("https://login.yandex.ru/info").expect("a valid URL"),
         false => server.endpoint("/info"),
@@ -318,7 +329,7 @@ pub fn user_info(server: &Server, access_token: &SecretString) -> Result<User, E
     let authorization = format!("OAuth {}", access_token.expose_secret()).into();
     let mut asked = url.clone();
     asked.set_query(Some("format=json"));
-    let (status, body) = transport::get(&agent(&url)?, &what, &asked, &authorization)?;
+    let (status, body) = transport::get(&agent(&url)?, &what, &asked, &authorization, limit)?;
     output::debug(&format!("GET {url}: {status}"));
     if status == 401 {
         return Err(Error::new(

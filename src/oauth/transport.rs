@@ -82,14 +82,19 @@ pub fn get(
     what: &str,
     url: &Url,
     authorization: &SecretString,
+    limit: Duration,
 ) -> Result<(u16, Vec<u8>), Error> {
-    let request = agent.get(url.as_str());
+    let request = agent
+        .get(url.as_str())
+        .config()
+        .timeout_global(Some(limit))
+        .build();
     let authorization = authorization.clone();
     let send = move || {
         let value = authorization.expose_secret();
         request.header("Authorization", value).call()
     };
-    within(REQUEST_TIME, send).map_err(|failed| failed.explain(agent, what))
+    within(limit, send).map_err(|failed| failed.explain(agent, what))
 }
 
 /// The settings that every request to this URL's host is made with.

@@ -299,10 +299,6 @@ impl Reservation {
         Ok(lock.park())
     }
 
-    pub fn target(&self) -> &Path {
-        &self.place.target
-    }
-
     /// Puts the content in place, or where that fails in spite of the
     /// reservation, elsewhere; the error then names the file.
     pub fn commit(self, content: &[u8]) -> Result<(), Error> {

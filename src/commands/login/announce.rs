@@ -1,30 +1,37 @@
-//! What a person is told before and while a login waits for them.
+//! What a person is shown before and while a login waits for them.
 
 use std::env;
+use std::time::Duration;
 
 use url::Url;
 
+use crate::login::browser::{self, Browser};
+use crate::login::device::clock;
 use crate::login::paste;
 use crate::login::redirect_uri::RedirectUri;
+use crate::oauth::response::DeviceCode;
 use crate::output;
 
-pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {
-    output::info("The application must have this Redirect URI registered, to the letter:");
-    output::info("");
-    output::info(&format!("    {}", redirect_uri.as_str()));
-    output::info("");
+pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_sandbox: bool) {
+    let is_ssh = browser::set("SSH_CONNECTION").is_some();
     if !redirect_uri.is_loopback() {
-        return link(
-            "Open this start link, in the browser that is to log in:",
+        link(
+            "Open this start link in the browser that is to log in:",
             url,
         );
+    } else {
+        link(invitation(browser, "to log in"), url);
     }
-    link("Log in here:", url);
-    let is_ssh = env::var_os("SSH_CONNECTION").is_some_and(|value| !value.is_empty());
-    if is_ssh && !is_sandbox {
-        output::info(
-            "This is an SSH session. For a browser on the machine that you sit at, run there",
-        );
+    match browser {
+        Browser::Impossible(why) if is_sandbox => sandbox_user(why),
+        Browser::Impossible(why) if !is_ssh => no_browser(why),
+        _ => {}
+    }
+    if is_sandbox {
+        return output::info("Waiting for the redirect.");
+    }
+    if is_ssh && redirect_uri.is_loopback() {
+        output::info("This is an SSH session. On the machine with the browser, first run");
         output::info("");
         output::info(&format!("    {}", ssh_line(redirect_uri)));
         output::info("");
@@ -32,42 +39,63 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, is_sandbox: bool) {
             output::info("or paste here the address that the browser ends up at.");
         }
     }
+    output::info(&format!(
+        "Waiting for the redirect to {} (a Redirect URI of the application).",
+        redirect_uri.as_str()
+    ));
 }
 
-pub fn paste(url: &Url) {
-    link("Log in here, and copy the code that Yandex shows:", url);
-}
-
-fn link(invitation: &str, url: &Url) {
-    output::info(invitation);
-    output::info("");
-    output::prompt(&format!("    {url}"));
-    output::info("");
-}
-
-/// Two lines: what to do now, and what to do instead.
-pub fn no_browser(why: &str, redirect_uri: &RedirectUri) {
-    if !redirect_uri.is_loopback() {
-        return open_yourself(why);
-    }
-    let now = match paste::can_ask() {
-        true => "open the URL anywhere, and paste here the address it ends up at".to_owned(),
-        false => format!(
-            "run `{}` where a browser is, and open the URL there",
-            ssh_line(redirect_uri)
-        ),
-    };
-    output::warn(&format!("no browser could be opened ({why}): {now}."));
-    output::info(
-        "That is for an application \"for user login\"; one \"for API access\" logs in with \
-         --device or --paste.",
+pub fn paste(url: &Url, browser: &Browser) {
+    link(
+        invitation(browser, "to log in, and copy the code that Yandex shows"),
+        url,
     );
+    if let Browser::Impossible(why) = browser {
+        no_browser(why);
+    }
 }
 
-pub fn open_yourself(why: &str) {
+pub fn device(code: &DeviceCode, timeout: Duration) {
+    output::prompt("Open this page on any device, and enter the code:");
+    output::prompt("");
+    output::url(code.verification_url.as_str());
+    output::prompt("");
+    output::user_code(&code.user_code);
+    output::prompt("");
+    output::info(&match timeout < code.expires_in {
+        true => format!("Waiting {} for you to enter it.", clock(timeout)),
+        false => format!(
+            "The code is valid for {}. Waiting for you to enter it.",
+            clock(code.expires_in)
+        ),
+    });
+}
+
+/// The first line of a login, before its URL.
+fn invitation(browser: &Browser, what: &str) -> String {
+    match browser {
+        Browser::Commands(_) => {
+            format!("Opening your browser {what}. If it does not open, visit:")
+        }
+        Browser::Unwanted | Browser::Impossible(_) => format!("Open this URL in a browser {what}:"),
+    }
+}
+
+fn link(invitation: impl AsRef<str>, url: &Url) {
+    output::info(invitation.as_ref());
+    output::info("");
+    output::url(url.as_str());
+    output::info("");
+}
+
+pub fn no_browser(why: &str) {
     output::warn(&format!(
         "no browser could be opened ({why}): open the URL above yourself"
     ));
+}
+
+pub fn sandbox_user(why: &str) {
+    output::info(&format!("No browser ({why}): the sandbox plays the user."));
 }
 
 /// The command that brings a browser's redirect to this machine.

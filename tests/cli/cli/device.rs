@@ -174,7 +174,7 @@ fn without_a_password_it_warns_before_the_user_is_troubled_and_tries() {
     let (home, server) = (Home::new(), server(CODE, vec![|| json(200, TOKEN)]));
     let mut command = log_in(&home, &server, &["--profile", "direct"]);
     let mut running = Running::start(command.env_remove("YANDEX_CLIENT_SECRET"));
-    running.line("no application password is given");
+    running.line("there is no client secret");
     running.line("https://ya.ru/device");
     let done = running.finish();
     assert_eq!((done.code, &*done.stdout), (Some(0), ""), "{done:#?}");

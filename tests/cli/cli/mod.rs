@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 pub mod actions;
+pub mod again;
 pub mod browser;
 pub mod device;
 pub mod help;

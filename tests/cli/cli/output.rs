@@ -55,11 +55,7 @@ fn a_saved_token_holds_all_that_is_known_of_it() {
         assert_eq!(done.code, Some(0), "{done:#?}");
         assert_eq!(done.stdout, "", "a login that saves prints nothing");
         done.hides(&[TOKEN, "r3fr3sh"]);
-        assert_eq!(home.files(), {
-            let mut expected = vec!["data/yandex-token/device-id", file];
-            expected.sort_unstable();
-            expected
-        });
+        assert_eq!(home.files(), [file]);
         let text = fs::read_to_string(home.path().join(file)).unwrap();
         assert_eq!(text.lines().count(), 1, "{text:?}");
         assert!(text.ends_with('\n'));
@@ -72,7 +68,6 @@ fn a_saved_token_holds_all_that_is_known_of_it() {
         saved["expires_at"] = 0.into();
         assert_eq!(saved["issued_at"].as_u64(), Some(expires_at - 3600));
         saved["issued_at"] = 0.into();
-        let device = fs::read_to_string(home.data().join("device-id")).unwrap();
         let expected = json!({
             "access_token": TOKEN,
             "token_type": "bearer",
@@ -82,8 +77,13 @@ fn a_saved_token_holds_all_that_is_known_of_it() {
             "expires_at": 0,
             "client_id": "app",
             "oauth_url": server.origin,
-            "device_id": device.trim(),
+            "device_id": null,
+            "method": "loopback",
+            "redirect_uris": ["http://127.0.0.1:0/"],
         });
+        let device = saved["device_id"].take();
+        let groups: Vec<_> = device.as_str().unwrap().split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12], "a UUID: {device}");
         assert_eq!(saved, expected);
     }
 }
@@ -104,6 +104,9 @@ fn the_json_format_is_what_a_token_file_would_hold() {
         let mut value: Value = serde_json::from_str(text).unwrap();
         assert!(value["issued_at"].take().is_u64());
         assert!(value["expires_at"].take().is_u64());
+        // What only a saved login remembers.
+        let fields = value.as_object_mut().unwrap();
+        fields.retain(|name, _| !["method", "redirect_uris"].contains(&&**name));
         value
     };
     assert_eq!(comparable(&printed), comparable(&saved));
@@ -180,8 +183,7 @@ fn a_login_that_fails_leaves_the_old_file_and_nothing_beside_it() {
             }
             running.finish().fails(code, "");
             assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-            let mut left = home.files();
-            left.retain(|name| name != "data/yandex-token/device-id");
+            let left = home.files();
             assert_eq!(left, [file], "exit {code}");
         }
     }
@@ -193,40 +195,9 @@ fn a_login_that_fails_makes_no_file() {
         let (home, server) = (Home::new(), Server::json(500, "").idle());
         let arguments = login(&server, &[option, "new"]);
         complete(home.command(&arguments)).fails(6, "");
-        let mut left = home.files();
-        left.retain(|name| name != "data/yandex-token/device-id");
+        let left = home.files();
         assert_eq!(left, Vec::<String>::new(), "{option}");
     }
-}
-
-#[test]
-fn a_saved_login_names_this_machine_and_always_by_the_same_id() {
-    let (home, server) = (Home::new(), Server::json(200, ANSWER));
-    let host = Command::new("hostname").output().unwrap().stdout;
-    let host = String::from_utf8(host).unwrap();
-    let mut sent = Vec::new();
-    for options in [&["--save"] as &[_], &["--token-file", "other.json"]] {
-        let mut running = Running::start(&mut home.command(&login(&server, options)));
-        let url = running.url();
-        answer(&url, &[("code", "1234567")]);
-        assert_eq!(running.finish().code, Some(0));
-        // On Windows one is in capitals.
-        let name = parameter(&url, "device_name").unwrap();
-        assert!(name.eq_ignore_ascii_case(host.trim_end()), "{name}");
-        sent.push(parameter(&url, "device_id").unwrap());
-    }
-    assert_eq!(sent[0], sent[1]);
-    let kept = fs::read_to_string(home.data().join("device-id")).unwrap();
-    assert_eq!(kept, format!("{}\n", sent[0]));
-    let groups: Vec<_> = sent[0].split('-').map(str::len).collect();
-    assert_eq!(groups, [8, 4, 4, 4, 12], "a UUID: {kept}");
-    #[cfg(unix)]
-    assert_eq!(crate::support::mode(&home.data().join("device-id")), 0o600);
-
-    let elsewhere = Home::new();
-    complete(elsewhere.command(&login(&server, &["--save"])));
-    let other = fs::read_to_string(elsewhere.data().join("device-id")).unwrap();
-    assert_ne!(other, kept, "another home is another device");
 }
 
 #[test]
@@ -245,18 +216,6 @@ fn a_login_that_only_prints_names_no_device_and_keeps_nothing() {
 }
 
 #[test]
-fn a_device_id_that_is_none_is_refused_by_name() {
-    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
-    fs::create_dir_all(home.data()).unwrap();
-    for bad in ["", "short\n", "Устройство\n", "two\nlines\n"] {
-        fs::write(home.data().join("device-id"), bad).unwrap();
-        let done = run(home.command(&login(&server, &["--save"])));
-        done.fails(8, "device-id");
-        assert!(!done.stderr.contains("/authorize"), "{done:#?}");
-    }
-}
-
-#[test]
 fn two_logins_at_once_on_one_profile_both_end_well() {
     let home = Home::new();
     // The token is the code.
@@ -268,8 +227,6 @@ fn two_logins_at_once_on_one_profile_both_end_well() {
     let start = || Running::start(&mut home.command(&arguments));
     let mut running = [start(), start(), start()];
     let urls = running.each_mut().map(Running::url);
-    let devices = urls.each_ref().map(|url| parameter(url, "device_id"));
-    assert!(devices.iter().all(|id| *id == devices[0]), "{devices:?}");
     std::thread::scope(|scope| {
         for (url, code) in urls.iter().zip(["first", "second", "third"]) {
             scope.spawn(move || answer(url, &[("code", code)]));
@@ -283,8 +240,7 @@ fn two_logins_at_once_on_one_profile_both_end_well() {
     let saved: Value = serde_json::from_str(&saved).unwrap();
     let token = saved["access_token"].as_str().unwrap();
     assert!(["first", "second", "third"].contains(&token));
-    let expected = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
-    assert_eq!(home.files(), expected);
+    assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }
 
 #[test]

@@ -37,9 +37,7 @@ fn died(home: &Home, running: Running, signal: i32) {
     assert_eq!((done.code, done.signal), (None, Some(signal)), "{done:#?}");
     assert_eq!(done.stdout, "");
     assert!(!done.stderr.contains("an unexpected fault"), "{done:#?}");
-    let mut left = home.files();
-    left.retain(|name| name != "data/yandex-token/device-id");
-    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(home.files(), Vec::<String>::new());
 }
 
 #[test]
@@ -175,10 +173,7 @@ fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
 fn what_a_kill_left_is_used_again_and_does_not_pile_up() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     let arguments = login(&server, &["--save"]);
-    let left = [
-        "data/yandex-token/.default.json.tmp",
-        "data/yandex-token/device-id",
-    ];
+    let left = ["data/yandex-token/.default.json.tmp"];
     for _ in 0..3 {
         let mut running = Running::start(&mut home.command(&arguments));
         running.url();
@@ -189,8 +184,7 @@ fn what_a_kill_left_is_used_again_and_does_not_pile_up() {
         assert_eq!(size, 64 << 10);
     }
     assert_eq!(complete(home.command(&arguments)).code, Some(0));
-    let kept = ["default.json", "device-id"].map(|name| format!("data/yandex-token/{name}"));
-    assert_eq!(home.files(), kept);
+    assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }
 
 pub fn make_executable(script: &std::path::Path) {

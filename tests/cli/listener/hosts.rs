@@ -160,7 +160,7 @@ fn the_redirect_uri_is_sent_and_returned_to_the_letter() {
         assert!(page.body.contains("You are logged in"), "{page:#?}");
         let done = login.running.finish();
         assert_eq!(done.stdout, "t0ken\n");
-        assert!(done.stderr.contains(&format!("    {uri}\n")), "{done:#?}");
+        assert!(done.stderr.contains(&format!(" {uri} ")), "{done:#?}");
         login.server.exchange_of(&login.url);
     }
     // And with a port of its own, where nothing is to be replaced.

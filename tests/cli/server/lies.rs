@@ -135,7 +135,12 @@ pub type Lie = (&'static str, Vec<u8>);
 /// Tells each request each of these, which it must not believe.
 pub fn refused(lies: impl IntoIterator<Item = Lie>) {
     let each = |lie: Lie| REQUESTS.map(|request| (lie.clone(), request));
-    let all = lies.into_iter().flat_map(each).collect();
+    // Any 2xx is agreement to a revocation, whatever is in it (RFC 7009, 2.2).
+    let is_agreement = |bytes: &[u8]| bytes.starts_with(b"HTTP/1.1 2");
+    let all = lies.into_iter().flat_map(each);
+    let all = all
+        .filter(|((_, bytes), (command, _))| *command != "revoke" || !is_agreement(bytes))
+        .collect();
     several_at_once(6, all, |((name, bytes), request)| {
         tell(request, move || Answer::Bytes(bytes.clone())).is_refused(name, request);
     });

@@ -281,12 +281,7 @@ impl Case<'_> {
         ensure(has_newest || has_old, "the newest token is lost")?;
         let refreshed = self.again("refresh").stdout == format!("a{}\n", self.newest());
         ensure(refreshed, "the newest refresh token is lost")?;
-        let known = [
-            "default.json",
-            "device-id",
-            ".default.json.tmp",
-            ".device-id.tmp",
-        ];
+        let known = ["default.json", ".default.json.tmp"];
         let known = known.map(|name| format!("data/yandex-token/{name}"));
         let odd =
             |name: &String| !known.contains(name) && !["out", "log", "code"].contains(&&**name);

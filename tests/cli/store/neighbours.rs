@@ -86,7 +86,6 @@ fn another_user_sees_no_secret_of_a_login_and_reads_nothing_that_it_keeps() {
     may_not(&home, "cat shared/.token.tmp");
     may_not(&home, "flock -n shared/.token.tmp true");
     may_not(&home, "ls data/yandex-token");
-    may_not(&home, "cat data/yandex-token/device-id");
     // The way to tiny_http has no name any more.
     assert_eq!(sees(&home, "ls -A shared").trim(), ".token.tmp");
     drop(release);

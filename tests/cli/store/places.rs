@@ -55,8 +55,7 @@ fn the_file_is_for_its_owner_alone_whatever_the_umask() {
                 assert_eq!(done.stdout, "", "{case}");
                 assert_eq!(mode(&path), 0o600, "{case}");
                 assert!(fs::read_to_string(&path).unwrap().contains(TOKEN), "{case}");
-                let mut left = home.files();
-                left.retain(|name| name != "data/yandex-token/device-id");
+                let left = home.files();
                 assert_eq!(left, [file], "{case}");
             }
         }
@@ -64,13 +63,12 @@ fn the_file_is_for_its_owner_alone_whatever_the_umask() {
 }
 
 #[test]
-fn the_data_directory_and_the_device_id_are_for_their_owner_alone() {
+fn the_data_directory_is_for_its_owner_alone() {
     for umask in ["000", "022", "077"] {
         let (home, server) = (Home::new(), Server::json(200, ANSWER));
         let before = format!("umask {umask}");
         complete(home.after(&before, &login(&server, &["--save"])));
         assert_eq!(mode(&home.data()), 0o700, "umask {umask}");
-        assert_eq!(mode(&home.data().join("device-id")), 0o600, "umask {umask}");
     }
 }
 
@@ -129,7 +127,6 @@ fn a_symbolic_link_is_followed_and_stays_one() {
             assert_eq!(mode(&real), 0o600, "{case}");
             let expected = ["a/elsewhere", "a/link", "b/again"].map(String::from);
             let mut left = home.files();
-            left.retain(|name| name != "data/yandex-token/device-id");
             left.retain(|name| at(name) != real);
             assert_eq!(left, expected, "{case}");
         }

@@ -28,6 +28,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Of the target, without its query.
+    pub fn path(&self) -> &str {
+        let target = self.head.split(' ').nth(1).unwrap();
+        target.split('?').next().unwrap()
+    }
+
     /// A field of the form, which must not be there twice.
     pub fn field(&self, name: &str) -> Option<String> {
         parameter(&format!("http://x/?{}", self.body), name)

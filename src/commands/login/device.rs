@@ -1,0 +1,42 @@
+//! A login by the device grant (RFC 8628, in Yandex's dialect).
+
+use super::{Session, announce};
+use crate::error::Error;
+use crate::login::browser::{self, Browser};
+use crate::login::device;
+use crate::output;
+
+pub fn run(session: Session) -> Result<(), Error> {
+    if session.application.client_secret.is_none() {
+        output::warn(
+            "there is no client secret, and Yandex may want it once the code is entered: \
+             YANDEX_CLIENT_SECRET or --client-secret-file",
+        );
+    }
+    let code = session.client.request_device_code(&session.request)?;
+    announce::device(&code, session.timeout);
+    let page = &code.verification_url;
+    // A server says which page it is: only one that could be its own is opened.
+    let is_openable = page.scheme() == "https"
+        || page.origin().ascii_serialization() == session.application.server.origin();
+    let browser = match is_openable {
+        true => session.browser(page.as_str()),
+        false => Browser::Unwanted,
+    };
+    let user = session.sandbox.as_ref().map(|sandbox| sandbox.user());
+    match (browser, user) {
+        (Browser::Commands(commands), user) => {
+            let user_code = code.user_code.clone();
+            browser::open(commands, move |why| match user {
+                Some(user) => user.enter(&user_code),
+                None => output::debug(&format!("no browser was opened: {why}")),
+            });
+        }
+        (_, Some(user)) => user.enter(&code.user_code),
+        (Browser::Unwanted | Browser::Impossible(_), None) => {}
+    }
+    let poll = |limit| session.client.poll(&code, limit);
+    let answer = device::wait(&code, session.timeout, &device::Countdown, poll)?;
+    session.finish(answer)?.report();
+    Ok(())
+}

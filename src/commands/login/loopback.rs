@@ -1,0 +1,89 @@
+//! A login by the loopback redirect, or by a public one with a start link.
+
+use super::method::Redirect;
+use super::{Session, announce, is_of_code};
+use crate::error::Error;
+use crate::http::tls;
+use crate::login::browser::{self, Browser};
+use crate::login::listener::Listener;
+use crate::login::loopback::{Event, Login};
+use crate::login::page::Outcome;
+use crate::login::paste::{self, Expected};
+use crate::login::start_link::StartLink;
+use crate::output;
+
+pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
+    let mut listener = Listener::bind(&redirect.uris, redirect.listen)?;
+    if let Some((cert, key)) = &redirect.tls {
+        listener.tls = Some(tls::load(cert, key, listener.redirect_uri.host())?);
+    }
+    let redirect_uri = listener.redirect_uri.clone();
+    let request = session.request(Some(redirect_uri.as_str()));
+    let deadline = session.deadline();
+    let start = (!redirect_uri.is_loopback()).then(|| StartLink::new(&request.url));
+    let url = match &start {
+        Some(link) => link.url(&redirect_uri),
+        None => request.url.clone(),
+    };
+    let login = Login::start(listener, request.state.clone(), start)?;
+
+    let browser = session.browser(url.as_str());
+    let sandbox = session.sandbox.as_ref();
+    announce::loopback(&url, &redirect_uri, &browser, sandbox.is_some());
+    match (browser, sandbox) {
+        (Browser::Commands(commands), _) => {
+            let events = login.sender();
+            browser::open(commands, move |why| {
+                drop(events.send(Event::NoBrowser(why)))
+            });
+        }
+        (_, Some(sandbox)) => sandbox.user().follow(url),
+        (Browser::Unwanted | Browser::Impossible(_), None) => {}
+    }
+    if sandbox.is_none() {
+        let expected = Expected {
+            state: request.state.clone(),
+            server: session.application.server.clone(),
+            redirect_uri: Some(redirect_uri.clone()),
+        };
+        let events = login.sender();
+        paste::listen(expected, move |response| {
+            drop(events.send(Event::Pasted(response)))
+        });
+    }
+
+    let exchanged = loop {
+        let event = login.wait(deadline).map_err(|error| {
+            error.hint(format!(
+                "If the browser showed an error instead, register this Redirect URI exactly: {}",
+                redirect_uri.as_str()
+            ))
+        })?;
+        let exchange = |response| session.exchange(response, &request, Some(redirect_uri.as_str()));
+        match event {
+            Event::NoBrowser(why) => match sandbox {
+                Some(sandbox) => {
+                    announce::sandbox_user(&why);
+                    sandbox.user().follow(request.url.clone());
+                }
+                None => announce::no_browser(&why),
+            },
+            Event::Redirected(response) => break exchange(response),
+            Event::Pasted(response) => match exchange(response) {
+                Err(error) if is_of_code(&error) => output::prompt(&format!(
+                    "The server did not accept that code ({}). Still waiting for the redirect, \
+                     or for another code.",
+                    error.why
+                )),
+                exchanged => break exchanged,
+            },
+        }
+    };
+    let finished = exchanged.and_then(|answer| session.finish(answer));
+    login.conclude(match &finished {
+        Ok(_) => Outcome::Done,
+        Err(error) => Outcome::Failed(error.clone()),
+    });
+    finished?.report();
+    Ok(())
+}

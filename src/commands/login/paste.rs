@@ -1,0 +1,54 @@
+//! A login by a code that is copied by hand, without a listener.
+
+use std::sync::mpsc::channel;
+
+use super::{Session, announce, is_of_code};
+use crate::error::Error;
+use crate::login::browser::{self, Browser};
+use crate::login::paste::{self, Expected, can_ask};
+use crate::login::redirect_uri::RedirectUri;
+use crate::output;
+
+pub fn run(session: Session, redirect_uri: Option<RedirectUri>) -> Result<(), Error> {
+    let sent = redirect_uri.as_ref().map(RedirectUri::as_str);
+    let request = session.request(sent);
+    let deadline = session.deadline();
+    let (lines, pasted) = channel();
+    let browser = session.browser(request.url.as_str());
+    announce::paste(&request.url, &browser);
+    let user = session.sandbox.as_ref().map(|sandbox| sandbox.user());
+    match (browser, user) {
+        (Browser::Commands(commands), user) => {
+            let (url, lines) = (request.url.clone(), lines.clone());
+            browser::open(commands, move |why| match user {
+                Some(user) => {
+                    announce::sandbox_user(&why);
+                    let _ = lines.send(user.answer(url).into());
+                }
+                None => announce::no_browser(&why),
+            });
+        }
+        (_, Some(user)) => drop(lines.send(user.answer(request.url.clone()).into())),
+        (Browser::Unwanted | Browser::Impossible(_), None) => {}
+    }
+    paste::forward(lines);
+    let expected = Expected {
+        state: request.state.clone(),
+        server: session.application.server.clone(),
+        redirect_uri: redirect_uri.clone(),
+    };
+    let answer = loop {
+        let response = paste::read(&expected, deadline, &pasted)?;
+        match session.exchange(response, &request, sent) {
+            Err(error) if is_of_code(&error) && can_ask() => {
+                output::prompt(&format!(
+                    "The server did not accept that code ({}).",
+                    error.why
+                ));
+            }
+            answer => break answer?,
+        }
+    };
+    session.finish(answer)?.report();
+    Ok(())
+}
