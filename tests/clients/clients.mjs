@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 
 import { OAuth2RequestError, Yandex } from "arctic";
 import * as openid from "openid-client";
+import { Strategy as YandexStrategy } from "passport-yandex";
 
 const { YANDEX_OAUTH_URL: origin, YANDEX_CLIENT_ID: id, YANDEX_CLIENT_SECRET: secret } = process.env;
 const redirectUri = "http://127.0.0.1:8000/callback";
@@ -102,10 +103,39 @@ async function openidClientCannotPollForADevice() {
   await assert.rejects(openid.initiateDeviceAuthorization(config, { scope: "login:info" }));
 }
 
+// It sends the token in the query, which Yandex takes and advises against.
+async function passportYandexLogsIn() {
+  const strategy = new YandexStrategy(
+    {
+      clientID: id,
+      clientSecret: secret,
+      callbackURL: redirectUri,
+      authorizationURL: `${origin}/authorize`,
+      tokenURL: `${origin}/token`,
+      scope: ["login:info", "login:email"],
+    },
+    (accessToken, refreshToken, profile, done) => done(null, { ...profile, refreshToken }),
+  );
+  const get = strategy._oauth2.get;
+  strategy._oauth2.get = (url, ...rest) =>
+    get.call(strategy._oauth2, url.replace("https://login.yandex.ru", origin), ...rest);
+  const authenticate = (query) =>
+    new Promise((resolve, reject) => {
+      const outcomes = { redirect: resolve, success: resolve, fail: reject, error: reject };
+      Object.assign(Object.create(strategy), outcomes).authenticate({ query, headers: {} }, {});
+    });
+  const answer = await redirected(await authenticate({}));
+  const user = await authenticate(Object.fromEntries(answer.searchParams));
+  assert.equal(user.emails[0].value, "sandbox.user@example.org");
+  assert.equal(user.displayName, "sandbox.user");
+  assert.match(user.refreshToken, /^1:/);
+}
+
 for (const test of [
   arcticRunsTheCodeGrant,
   openidClientRunsTheCodeGrantWithPkce,
   openidClientCannotPollForADevice,
+  passportYandexLogsIn,
 ]) {
   await test();
   console.log("ok", test.name);

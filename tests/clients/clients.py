@@ -38,6 +38,7 @@ def main():
         yadisk_knows_the_errors,
         authlib_runs_the_code_grant_with_pkce,
         requests_oauthlib_runs_the_code_and_the_implicit_grant,
+        django_allauth_logs_in,
     ]:
         test()
         print("ok", test.__name__, flush=True)
@@ -181,6 +182,58 @@ def requests_oauthlib_runs_the_code_and_the_implicit_grant():
     token = implicit.token_from_fragment(redirected(url))
     assert token["expires_in"] == 31536000
     assert implicit.get(f"{URL}/info").json()["first_name"] == "Sandbox"
+
+
+def django_allauth_logs_in():
+    import django
+    from django.conf import settings
+
+    application = {"client_id": ID, "secret": SECRET}
+    provider = {"APPS": [application], "SCOPE": ["login:email", "login:info"]}
+    settings.configure(
+        SECRET_KEY="x",
+        ROOT_URLCONF="allauth.urls",
+        ALLOWED_HOSTS=["127.0.0.1"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+            "django.contrib.messages",
+            "allauth",
+            "allauth.account",
+            "allauth.socialaccount",
+            "allauth.socialaccount.providers.yandex",
+        ],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+            "allauth.account.middleware.AccountMiddleware",
+        ],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
+        SOCIALACCOUNT_PROVIDERS={"yandex": provider},
+        SOCIALACCOUNT_STORE_TOKENS=True,
+        LOGIN_REDIRECT_URL="/in",
+    )
+    django.setup()
+    from allauth.socialaccount.models import SocialToken
+    from allauth.socialaccount.providers.yandex.views import YandexOAuth2Adapter
+    from django.core.management import call_command
+    from django.test import Client
+
+    YandexOAuth2Adapter.authorize_url = f"{URL}/authorize"
+    YandexOAuth2Adapter.access_token_url = f"{URL}/token"
+    YandexOAuth2Adapter.profile_url = f"{URL}/info"
+    call_command("migrate", verbosity=0)
+    browser = Client(SERVER_NAME="127.0.0.1", SERVER_PORT="8000")
+    asked = browser.post("/yandex/login/")
+    assert asked.status_code == 302, asked.content
+    answer = urlsplit(redirected(asked["Location"]))
+    ended = browser.get(f"{answer.path}?{answer.query}")
+    assert ended["Location"] == "/in", ended.content
+    token = SocialToken.objects.get()
+    assert user(token.token).json()["id"] == token.account.uid
 
 
 if __name__ == "__main__":

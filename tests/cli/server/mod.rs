@@ -1,6 +1,7 @@
 //! What an authorization server, and what lies before it, may do to us.
 
 pub mod answers;
+pub mod foreign;
 #[cfg(target_os = "linux")]
 pub mod forward_proxy;
 #[cfg(unix)]
