@@ -56,50 +56,43 @@ impl Saved<'_> {
         }
     }
 
-    /// Renews, whatever life is left. One that waits for another makes its own
-    /// request after a success only.
+    /// Renews, whatever life is left, also where another process has just done
+    /// so.
     pub fn refresh_now(&self) -> Result<StoredToken, Error> {
         let seen = self.load()?;
-        self.expect_renewable(&seen)?;
-        let issuer = self.issuer(&seen)?;
-        let refused = || self.noted_refusal(&seen, &self.load().ok()?);
-        match self.location.file()?.lock_unless(refused)? {
-            Turn::Done(refusal) => Err(refusal),
-            Turn::Lock(mut lock) => {
-                let token = self.load()?;
-                if let Some(refusal) = self.noted_refusal(&seen, &token) {
-                    return Err(refusal);
-                }
-                lock.reserve()?;
-                self.renew(token, &issuer, lock)?
-            }
-        }
+        self.renew_unless(&seen, |_| None)?
     }
 
     /// Renews, unless another process has done so since `seen` was read: of a
-    /// hundred at once, one asks the server, and all have its answer.
+    /// hundred at once, one asks the server.
     fn renew_once(&self, seen: &StoredToken) -> Renewed {
+        self.renew_unless(seen, |token| (!token.is_same_as(seen)).then_some(token))
+    }
+
+    /// Renews, unless `done` takes what another process has saved. One that was
+    /// refused while we waited for it has asked for us as well.
+    fn renew_unless(
+        &self,
+        seen: &StoredToken,
+        done: impl Fn(StoredToken) -> Option<StoredToken>,
+    ) -> Renewed {
         self.expect_renewable(seen)?;
         let issuer = self.issuer(seen)?;
         let outcome = |token: StoredToken| match self.noted_refusal(seen, &token) {
             Some(refusal) => Some(Err(refusal)),
-            None => (!token.is_same_as(seen)).then_some(Ok(Ok(token))),
+            None => done(token).map(|token| Ok(Ok(token))),
         };
-        match self
-            .location
-            .file()?
-            .lock_unless(|| outcome(self.load().ok()?))?
-        {
-            Turn::Done(outcome) => outcome,
-            Turn::Lock(mut lock) => {
-                let token = self.load()?;
-                if let Some(outcome) = outcome(token.clone()) {
-                    return outcome;
-                }
-                lock.reserve()?;
-                self.renew(token, &issuer, lock)
-            }
+        let file = self.location.file()?;
+        let mut lock = match file.lock_unless(|| outcome(self.load().ok()?))? {
+            Turn::Done(outcome) => return outcome,
+            Turn::Lock(lock) => lock,
+        };
+        let token = self.load()?;
+        if let Some(outcome) = outcome(token.clone()) {
+            return outcome;
         }
+        lock.reserve()?;
+        self.renew(token, &issuer, lock)
     }
 
     /// Renews a due token, never at the cost of the one at hand.
@@ -183,7 +176,7 @@ impl Saved<'_> {
                 let noted = token.not_renewed(now(), code, issuer.has_secret);
                 // Without the note, others ask the server once more.
                 let _ = lock.commit(noted.to_json().expose_secret().as_bytes());
-                Err(self.or_login_again(error))
+                Err(login_again(error, self.location.login()))
             }
         }
     }
@@ -222,11 +215,6 @@ impl Saved<'_> {
             error = error.hint("Check the client ID and the client secret: YANDEX_CLIENT_SECRET or --client-secret-file.");
         }
         error.refusal = Some(refused.to_owned());
-        self.or_login_again(error)
-    }
-
-    /// What a refused refresh means: the refresh token is no good any more.
-    fn or_login_again(&self, error: Error) -> Error {
         login_again(error, self.location.login())
     }
 
