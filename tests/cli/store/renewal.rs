@@ -405,3 +405,38 @@ fn a_server_that_says_nothing_is_answered_for_by_the_token_at_hand() {
     prints(&token(&home, &server), "0ld\n", "hung up");
     assert_eq!(file(&home)["renew_error"], "unreachable");
 }
+
+/// Takes the 10 s in which a connection must be made.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_black_hole_is_left_after_its_first_try() {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
+    };
+    use std::net::{SocketAddr, TcpStream};
+    use std::os::fd::AsRawFd;
+    use std::time::Duration;
+
+    // A listener that has no room for another connection drops it unanswered.
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let full = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    bind(full.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    listen(&full, Backlog::new(0).unwrap()).unwrap();
+    let port = getsockname::<SockaddrIn>(full.as_raw_fd()).unwrap().port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200));
+    let _queue: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+
+    let (home, server) = (Home::new(), Server::json(200, RENEWED).idle());
+    let origin = format!("http://{address}");
+    issued(&home, &server, 91, json!({"oauth_url": origin}));
+    let call = || {
+        let mut command = command(&home, &server, &["token", "-v"]);
+        command.env("YANDEX_OAUTH_URL", &origin);
+        run(command)
+    };
+    let done = call();
+    prints(&done, "0ld\n", "no connection within 10 s");
+    assert!(!done.stderr.contains("again in"), "{done:#?}");
+    prints(&call(), "0ld\n", "not renewed");
+}
