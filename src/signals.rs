@@ -7,20 +7,13 @@
 
 #[cfg(unix)]
 mod unix {
-    use std::collections::BTreeMap;
-    use std::ffi::{CString, NulError};
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, ExitStatus};
     use std::sync::Arc;
     use std::sync::mpsc::channel;
     use std::time::Duration;
-    use std::{io, iter, thread};
+    use std::{io, thread};
 
-    use nix::errno::Errno;
-    use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
     use nix::sys::signal::{SigSet, Signal, kill, raise};
-    use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::Pid;
 
     /// How long a signal waits for what is to be put away.
@@ -89,37 +82,14 @@ mod unix {
             BlockedSignals(before)
         }
 
-        /// Starts a program on whose behalf we exist, for which the signals are
-        /// as they were for us. There is no moment at which they are not held
-        /// back here, as there would be in letting it inherit them.
-        pub fn start(&self, command: &mut Command) -> io::Result<Program> {
-            let mut attributes = PosixSpawnAttr::init()?;
-            let flags =
-                PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
-            attributes.set_flags(flags)?;
-            attributes.set_sigmask(&self.0.unwrap_or_else(SigSet::empty))?;
-            // Rust ignores this one, and programs inherit that too.
-            attributes.set_sigdefault(&[Signal::SIGPIPE].into_iter().collect())?;
-            let name = CString::new(command.get_program().as_bytes())?;
-            let words = iter::once(command.get_program()).chain(command.get_args());
-            let words: Vec<_> = words
-                .map(|word| CString::new(word.as_bytes()))
-                .collect::<Result<_, _>>()?;
-            let actions = PosixSpawnFileActions::init()?;
-            Ok(Program(posix_spawnp(
-                &name,
-                &actions,
-                &attributes,
-                &words,
-                &environment(command)?,
-            )?))
-        }
-
-        /// Waits for a program that was started. It has what is typed at the
-        /// terminal already, so that is dropped; the others are passed on.
-        pub fn wait_for(mut self, Program(pid): Program) -> io::Result<ExitStatus> {
+        /// Starts a program on whose behalf we exist, and which does not hold
+        /// the signals back. Waits for it: it has what is typed at the terminal
+        /// already, so that is dropped; the others are passed on.
+        pub fn run(mut self, command: &mut Command) -> io::Result<ExitStatus> {
+            let mut child = delivered(|| command.spawn())?;
             self.0 = None;
-            std::thread::spawn(move || {
+            let pid = Pid::from_raw(child.id().cast_signed());
+            thread::spawn(move || {
                 loop {
                     match held().wait() {
                         Ok(Signal::SIGINT | Signal::SIGQUIT) | Err(_) => {}
@@ -127,34 +97,8 @@ mod unix {
                     }
                 }
             });
-            loop {
-                match waitpid(pid, None) {
-                    Ok(WaitStatus::Exited(_, code)) => return Ok(ExitStatus::from_raw(code << 8)),
-                    Ok(WaitStatus::Signaled(_, signal, _)) => {
-                        return Ok(ExitStatus::from_raw(signal as i32));
-                    }
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            child.wait()
         }
-    }
-
-    /// A program that was started.
-    pub struct Program(Pid);
-
-    /// A command's environment: ours, and what it changes in it.
-    fn environment(command: &Command) -> Result<Vec<CString>, NulError> {
-        let mut all: BTreeMap<_, _> = std::env::vars_os().collect();
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => drop(all.insert(name.to_owned(), value.to_owned())),
-                None => drop(all.remove(name)),
-            }
-        }
-        all.into_iter()
-            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
-            .collect()
     }
 
     impl Drop for BlockedSignals {
@@ -208,17 +152,10 @@ impl BlockedSignals {
         BlockedSignals(())
     }
 
-    pub fn start(
-        &self,
-        command: &mut std::process::Command,
-    ) -> std::io::Result<std::process::Child> {
-        command.spawn()
-    }
-
-    pub fn wait_for(
+    pub fn run(
         self,
-        mut child: std::process::Child,
+        command: &mut std::process::Command,
     ) -> std::io::Result<std::process::ExitStatus> {
-        child.wait()
+        command.status()
     }
 }

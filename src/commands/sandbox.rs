@@ -110,15 +110,12 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         // PS1 itself is set anew by ~/.bashrc.
         command.env("PROMPT_COMMAND", "PS1=\"(sandbox) ${PS1#(sandbox) }\"");
     }
-    let child = match held.start(&mut command) {
-        Ok(child) => child,
-        Err(error) => return Ok(not_started(&command, &error)),
-    };
-    let status = held
-        .wait_for(child)
-        .map_err(|error| Error::local("waiting for the program", error))?;
+    let status = held.run(&mut command);
     drop(dir);
-    Ok(exit_code(status))
+    match status {
+        Ok(status) => Ok(exit_code(status)),
+        Err(error) => Ok(not_started(&command, &error)),
+    }
 }
 
 /// The URL that a program in the sandbox opens in its browser, which is this

@@ -69,7 +69,7 @@ fn logs_in_refreshes_and_revokes(origin: &str) {
     let fresh: Value = serde_json::from_str(&home.saved()).unwrap();
     let printed = refreshed.stdout.trim_end();
     assert_eq!(fresh["access_token"], printed, "{refreshed:#?}");
-    assert_ne!(fresh["access_token"], first["access_token"]);
+    assert_ne!(fresh["refresh_token"], first["refresh_token"]);
 
     let revoked = run(command(&home, origin, &["revoke"]));
     assert_eq!(revoked.code, Some(0), "{revoked:#?}");
