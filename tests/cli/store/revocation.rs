@@ -76,3 +76,38 @@ fn a_planted_server_is_not_sent_the_token() {
     run(home.command(&["revoke", "--profile", "work"])).fails(2, "--oauth-url");
     assert!(server.requests().is_empty());
 }
+
+/// Two logins of one account with one application.
+#[test]
+fn a_refresh_or_revocation_of_one_profile_leaves_the_other_alive() {
+    let home = Home::new();
+    let script = r#"
+        set -eu
+        unset YANDEX_TOKEN_FILE
+        yt=$1
+        device() { sed 's/.*"device_id":"\([^"]*\).*/\1/' "$XDG_DATA_HOME/yandex-token/$1.json"; }
+        is_alive() { "$yt" status --profile "$1" --online >/dev/null; }
+        "$yt" login --profile one
+        "$yt" login --profile two
+        [ "$(device one)" != "$(device two)" ]
+        [ "$("$yt" token --profile one)" != "$("$yt" token --profile two)" ]
+        "$yt" refresh --profile one >/dev/null
+        is_alive one
+        is_alive two
+        kept=$(device two)
+        "$yt" login --profile two
+        [ "$(device two)" = "$kept" ]
+        is_alive one
+        "$yt" revoke --profile one
+        is_alive two
+        "$yt" refresh --profile two >/dev/null
+        echo all of it
+    "#;
+    let binary = crate::support::BINARY;
+    let done = run(home.command(&["sandbox", "--", "sh", "-c", script, "sh", binary]));
+    assert_eq!(
+        (done.code, &*done.stdout),
+        (Some(0), "all of it\n"),
+        "{done:#?}"
+    );
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use crate::support::server::{Answer, Server, json as answer};
-use crate::support::{Finished, Home, now, run};
+use crate::support::{Finished, Home, Running, now, run};
 
 const DAY: u64 = 86400;
 const YEAR: u64 = 365 * DAY;
@@ -188,6 +188,62 @@ fn a_public_client_has_a_token_for_a_year_and_is_warned_in_the_last_month() {
     assert!(early_lines <= 1, "{early_lines}");
     let printed = yandex.token_after(&home, YEAR);
     printed.fails(5, "YANDEX_CLIENT_SECRET");
+}
+
+/// From the login on, against our own sandbox, whose clock is set forward too.
+#[test]
+#[ignore = "needs faketime"]
+fn a_login_at_the_sandbox_lasts_three_years() {
+    let home = Home::new();
+    let clock = home.path().join("clock");
+    let set = |days: u64| std::fs::write(&clock, format!("+{}\n", days * DAY)).unwrap();
+    set(0);
+    let secret = home.path().join("secret");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let application = ["--client-id", "app", "--client-secret-file", "secret"];
+    let sandbox = [
+        "sandbox",
+        "--consent",
+        "allow",
+        "-v",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut command = at(&home, "", &[&sandbox[..], &application].concat());
+    command
+        .env_remove("FAKETIME")
+        .env_remove("FAKETIME_DONT_FAKE_MONOTONIC")
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1");
+    let mut sandbox = Running::start(&mut command);
+    let [origin, ..] = sandbox.sandbox_lines();
+    let login = ["login", "--save", "--device", "--no-browser"];
+    let mut command = home.command(&[&login[..], &application].concat());
+    command.env("YANDEX_OAUTH_URL", &origin);
+    let done = run(command);
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    let nightly = |night: u64, arguments: &[&str]| {
+        set(night);
+        let mut command = at(&home, &format!("+{}", night * DAY + 60), arguments);
+        command.env("YANDEX_OAUTH_URL", &origin);
+        let done = run(command);
+        assert_eq!(
+            (done.code, &*done.stderr),
+            (Some(0), ""),
+            "{night} {done:#?}"
+        );
+        done.stdout
+    };
+    let mut renewals = std::collections::BTreeSet::new();
+    for night in 1..=1095 {
+        nightly(night, &["token"]);
+        let file: serde_json::Value = serde_json::from_str(&home.saved()).unwrap();
+        renewals.insert(file["issued_at"].as_u64().unwrap());
+        if night % 30 == 0 {
+            nightly(night, &["status", "--online"]);
+        }
+    }
+    assert!((9..=18).contains(&(renewals.len() - 1)), "{renewals:?}");
 }
 
 /// Asks twenty times in twenty minutes, and again once the pause is over.
