@@ -50,7 +50,7 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
         StatusFormat::Table => output::result(&table(&rows))?,
     }
     if rows.is_empty() && io::stderr().is_terminal() {
-        output::info("No token is saved. Get one: yandex-token login --save");
+        output::info("No token is saved. Get one: yandex-token login --client-id ID --save");
     }
     Ok(ExitCode::from(codes.into_iter().max().unwrap_or(0)))
 }

@@ -18,6 +18,15 @@ fn nothing_saved_is_an_empty_answer() {
     assert_eq!(home.files(), Vec::<String>::new());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_has_saved_nothing_is_told_at_a_terminal_how() {
+    let home = Home::new();
+    let mut terminal = crate::support::terminal::Terminal::start(&home, &["status"]);
+    terminal.shows("yandex-token login --client-id ID --save");
+    assert_eq!(terminal.finish(), Some(0));
+}
+
 #[test]
 fn every_profile_is_a_row_that_shows_no_token() {
     let home = Home::new();

@@ -440,3 +440,32 @@ fn a_black_hole_is_left_after_its_first_try() {
     assert!(!done.stderr.contains("again in"), "{done:#?}");
     prints(&call(), "0ld\n", "not renewed");
 }
+
+#[cfg(unix)]
+#[test]
+fn nobody_waits_for_a_process_whose_secret_does_not_come() {
+    use std::io::Write;
+
+    let (home, server) = (Home::new(), Server::json(200, RENEWED));
+    issued(&home, &server, 366, json!({}));
+    let pipe = home.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut waiting = command(&home, &server, &["token"]);
+    waiting
+        .env_remove("YANDEX_CLIENT_SECRET")
+        .env("YANDEX_CLIENT_SECRET_FILE", &pipe);
+    let waiting = Running::start(&mut waiting);
+    // Opened once the other end is.
+    let mut secret = std::fs::File::options().write(true).open(&pipe).unwrap();
+    prints(&token(&home, &server), "n3w\n", "");
+    secret.write_all(b"s3cret").unwrap();
+    drop(secret);
+    prints(&waiting.finish(), "n3w\n", "");
+    assert_eq!(server.requests().len(), 1);
+}
