@@ -17,6 +17,11 @@ fn script(home: &Home, text: &str) -> Running {
     Running::start(command.env("BIN", BINARY).stdin(Stdio::piped()))
 }
 
+/// Says that it is ready once the sandbox holds the signals back again, which
+/// it does not while it starts the program.
+const READY: &str = "[ ! -e /proc/self ] || \
+    until grep -q 'SigBlk:.*4007$' /proc/$PPID/status; do :; done; echo ready >&2";
+
 #[track_caller]
 fn succeeded(done: &Finished) {
     assert_eq!(done.code, Some(0), "{done:#?}");
@@ -212,15 +217,15 @@ fn a_program_that_cannot_be_started_is_126_or_127() {
 #[test]
 fn sigterm_to_the_sandbox_reaches_the_program() {
     let home = Home::new();
-    let mut running = script(&home, "echo ready >&2; exec sleep 600");
+    let mut running = script(&home, &format!("{READY}; exec sleep 600"));
     running.line("ready");
     send(&running, &["TERM"]);
     let done = running.finish();
     assert_eq!((done.code, done.signal), (Some(128 + 15), None));
 
     // Not `wait`: a signal that comes just before it is only seen behind it.
-    let text = "trap 'exit 5' TERM; echo ready >&2; while :; do sleep 0.05; done";
-    let mut running = script(&home, text);
+    let text = format!("trap 'exit 5' TERM; {READY}; while :; do sleep 0.05; done");
+    let mut running = script(&home, &text);
     running.line("ready");
     send(&running, &["TERM"]);
     assert_eq!(running.finish().code, Some(5), "its own answer counts");
@@ -230,7 +235,7 @@ fn sigterm_to_the_sandbox_reaches_the_program() {
 #[test]
 fn what_is_typed_at_the_terminal_does_not_end_the_sandbox_alone() {
     let home = Home::new();
-    let mut running = script(&home, "echo ready >&2; read line; exit $line");
+    let mut running = script(&home, &format!("{READY}; read line; exit $line"));
     running.line("ready");
     send(&running, &["INT", "INT", "QUIT"]);
     let mut stdin = running.child.stdin.take().unwrap();
