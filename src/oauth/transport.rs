@@ -248,3 +248,64 @@ fn plain(message: &str) -> String {
     let message = message.split(" (os error").next().unwrap_or(message);
     output::short(message)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+    /// A server whose connections get this, and then that again and again.
+    fn server(begin: &'static str, drop: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let drip = move |mut stream: TcpStream| {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(begin.as_bytes());
+            while stream.write_all(drop.as_bytes()).is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                thread::spawn(move || drip(stream.unwrap()));
+            }
+        });
+        port
+    }
+
+    #[track_caller]
+    fn gives_up(agent: &Agent, url: &str) {
+        let form = SecretString::from("a=b");
+        let url = Url::parse(url).unwrap();
+        let failed = post(agent, "It", &url, &form, LIMIT, LIMIT).unwrap_err();
+        assert_eq!(failed.kind, Kind::Unreachable);
+        assert!(failed.why.starts_with("no "), "{failed:?}");
+    }
+
+    #[test]
+    fn a_server_that_drips_or_says_nothing_is_given_up_at_the_limit() {
+        let hints = "HTTP/1.1 102 Processing\r\n\r\n";
+        for (begin, drop) in [("", ""), ("", hints), (OK, "x"), (OK, "x: y\r\n")] {
+            let agent = Agent::config_builder().build().into();
+            gives_up(
+                &agent,
+                &format!("http://127.0.0.1:{}/", server(begin, drop)),
+            );
+        }
+    }
+
+    #[test]
+    fn so_is_a_proxy_to_which_ureq_would_give_the_limit_for_each_read() {
+        for drop in ["", "x"] {
+            let proxy = format!("http://127.0.0.1:{}", server(OK, drop));
+            let config = Agent::config_builder().proxy(proxy::parse(&proxy));
+            gives_up(&config.build().into(), "https://oauth.test/");
+        }
+    }
+}

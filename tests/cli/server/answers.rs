@@ -270,12 +270,6 @@ fn a_connection_that_is_refused_is_tried_again_and_then_told() {
 }
 
 #[test]
-fn a_silent_server_is_given_up_after_30_seconds() {
-    let server = Server::start(|_| Answer::Silence);
-    fails("silence", &server, &[], 6, "30 s");
-}
-
-#[test]
 fn a_description_can_neither_move_the_cursor_nor_forge_a_line() {
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\n\tyandex-token: done\u{0}\u{9b}31m\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}end";
     let harmless = |c: &char| (' '..='~').contains(c) || *c == '\n';

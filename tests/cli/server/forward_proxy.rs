@@ -5,12 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::server::lies::several_at_once;
 use crate::server::tls::expired;
 use crate::support::authority::{Authority, named};
 use crate::support::server::{Server, json as json_answer};
@@ -194,26 +192,6 @@ fn a_proxy_that_answers_nonsense_is_not_the_server() {
         heads: Arc::default(),
     };
     refused(&nobody, "");
-}
-
-/// Waits for 30 s.
-#[test]
-fn a_proxy_that_drips_or_says_nothing_is_given_up_after_30_seconds() {
-    let drip = Proxy::start(|_, mut stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
-        while stream.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    });
-    let silent = Proxy::start(|_, mut stream| drop(stream.read(&mut [0])));
-    let both = [(&drip, "30 s"), (&silent, "no ")];
-    let all: Vec<_> = both
-        .into_iter()
-        .flat_map(|proxy| COMMANDS.map(|it| (proxy, it)))
-        .collect();
-    several_at_once(all.len(), all, |((proxy, says), arguments)| {
-        refuses(proxy, arguments, says);
-    });
 }
 
 #[test]

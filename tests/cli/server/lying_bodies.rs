@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::lies::{
-    REQUESTS, TRUE, bytes, chunks, line, ok, refused, several_at_once, taken, tell,
-};
+use crate::server::lies::{REQUESTS, TRUE, bytes, chunks, line, ok, refused, taken, tell};
 use crate::support::server::{Answer, http};
+use crate::support::several_at_once;
 use crate::support::{now, run};
 
 #[test]
@@ -204,9 +203,10 @@ fn a_hundred_megabytes_are_not_waited_for() {
     }
 }
 
-/// Waits for 30 s.
+/// With the limit that a user sets; that all requests have one is shown where
+/// they are sent.
 #[test]
-fn an_answer_that_drips_is_given_up_after_30_seconds() {
+fn an_answer_that_drips_or_never_comes_is_not_waited_for_past_the_deadline() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let drips = [
         ("HTTP/1.1 200 ", &b"x"[..]),
@@ -219,16 +219,13 @@ fn an_answer_that_drips_is_given_up_after_30_seconds() {
         ),
         (&format!("{ok}Transfer-Encoding: chunked\r\n\r\n1"), b";"),
         ("", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        ("", b""),
     ]
     .map(|(begin, drop)| (begin.to_owned(), drop));
-    let all: Vec<_> = drips
-        .iter()
-        .flat_map(|drip| REQUESTS.map(|request| (drip, request)))
-        .collect();
-    several_at_once(all.len(), all, |((begin, drop), request)| {
-        let (begin, drop) = (begin.clone(), *drop);
+    let poll = REQUESTS[6];
+    several_at_once(drips.len(), drips.to_vec(), |(begin, drop)| {
         let name = format!("{begin:?} {drop:?}");
-        let told = tell(request, move || {
+        let told = tell(poll, move || {
             let begin = begin.clone();
             Answer::Stream(Box::new(move |out| {
                 let mut begin = begin.as_str();
@@ -238,11 +235,7 @@ fn an_answer_that_drips_is_given_up_after_30_seconds() {
                 }
             }))
         });
-        told.is_refused(&name, request);
-        let said = told.done.stdout + &told.done.stderr;
-        // A poll has less time than that.
-        let is_short = request.0.contains("--timeout");
-        assert!(is_short || said.contains("30 s"), "{name}: {said}");
+        told.is_refused(&name, poll);
     });
 }
 
