@@ -3,35 +3,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::listener::callback::ANSWER;
 use crate::support::browser::answer;
+use crate::support::files::{install, script};
 use crate::support::server::Server;
+use crate::support::waiting::ANSWER;
 use crate::support::{Finished, Home, PATIENCE, Running, run};
-
-/// A browser that is this shell script, run in the home.
-pub fn script(home: &Home, body: &str) -> PathBuf {
-    install(home, "browser", body)
-}
-
-fn install(home: &Home, name: &str, body: &str) -> PathBuf {
-    let path = home.path().join(name);
-    // Written by a child: a file that any process has open for writing can't
-    // be run, and a fork of another test could have ours open.
-    let made = Command::new("/bin/sh")
-        .args([
-            "-c",
-            "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"",
-        ])
-        .arg("sh")
-        .args([path.as_os_str(), body.as_ref()])
-        .status();
-    assert!(made.unwrap().success());
-    path
-}
 
 /// Waits for a file in the home that is written whole, with a final newline.
 #[track_caller]

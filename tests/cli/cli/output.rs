@@ -1,41 +1,14 @@
 //! What a login prints or keeps: the bytes, the saved JSON, the device's name.
 
 use std::fs;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::support::browser::{answer, parameter};
+use crate::support::login::{ANSWER, TOKEN, complete, login};
 use crate::support::server::{Server, json as answer_json};
-use crate::support::{Finished, Home, Running, run};
-
-pub const TOKEN: &str = "y0_AgAAAAABcd-ef.gh~ij+kl/mn=";
-pub const ANSWER: &str = r#"{"access_token": "y0_AgAAAAABcd-ef.gh~ij+kl/mn=", "expires_in": 3600, "refresh_token": "1:r3fr3sh:x:y", "scope": "login:info", "token_type": "bearer"}"#;
-
-/// The arguments of a login at this server, whose browser is the test.
-pub fn login<'a>(server: &'a Server, options: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = with_browser(server, options);
-    arguments.push("--no-browser");
-    arguments
-}
-
-/// The arguments of a login that opens `$BROWSER`.
-pub fn with_browser<'a>(server: &'a Server, options: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["login", "--client-id", "app"];
-    arguments.extend(["--redirect-uri", "http://127.0.0.1:0/"]);
-    arguments.extend(["--oauth-url", &server.origin]);
-    arguments.extend(options);
-    arguments
-}
-
-/// Runs a login and answers it with a code.
-#[track_caller]
-pub fn complete(mut command: Command) -> Finished {
-    let mut running = Running::start(&mut command);
-    answer(&running.url(), &[("code", "1234567")]);
-    running.finish()
-}
+use crate::support::{Home, Running, run};
 
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

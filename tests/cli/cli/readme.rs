@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::files::install;
 use crate::support::{BINARY, Finished, Home, run};
 
 const README: &str = include_str!("../../../README.md");
@@ -30,10 +31,10 @@ pub fn programs(home: &Home) -> PathBuf {
     std::os::unix::fs::symlink(BINARY, bin.join("yandex-token")).unwrap();
     for name in ["gh", "vault", "kubectl", "pass", "curl"] {
         let text = format!(
-            "#!/bin/sh\necho \"$0 $*\" >>'{0}/calls'; cat >'{0}/{name}.in'\n",
+            "echo \"$0 $*\" >>'{0}/calls'; cat >'{0}/{name}.in'\n",
             home.path().display()
         );
-        script(&bin.join(name), &text);
+        install(home, &format!("bin/{name}"), &text);
     }
     bin
 }
@@ -144,7 +145,7 @@ fn a_script_is_tested_against_the_sandbox_as_in_the_workflow() {
         let bin = programs(&home);
         fs::remove_file(bin.join("curl")).unwrap();
         for (name, recipe) in [("report.sh", "report"), ("test.sh", "report-test")] {
-            script(&home.path().join(name), &block(recipe));
+            install(&home, name, &block(recipe));
         }
         assert_eq!(at_a_shell(&home, command).code, Some(0), "{command}");
     }
@@ -154,7 +155,7 @@ fn a_script_is_tested_against_the_sandbox_as_in_the_workflow() {
 fn a_script_is_run_in_a_sandbox() {
     let home = Home::new();
     programs(&home);
-    script(&home.path().join("your-script"), "#!/bin/sh\nenv");
+    install(&home, "your-script", "env");
     let done = at_a_shell(&home, &block("sandbox"));
     for name in [
         "YANDEX_OAUTH_URL=",
@@ -163,12 +164,6 @@ fn a_script_is_run_in_a_sandbox() {
     ] {
         assert!(done.stdout.contains(name), "{done:#?}");
     }
-}
-
-fn script(path: &std::path::Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn at_a_shell(home: &Home, text: &str) -> Finished {

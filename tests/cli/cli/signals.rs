@@ -1,11 +1,12 @@
 //! Interrupted, terminated, hung up: it dies by the signal and puts away what
 //! it had laid out.
 
-use std::process::Command;
 use std::sync::mpsc::channel;
 
-use crate::cli::output::{ANSWER, complete, login};
 use crate::support::browser::{callback, get};
+use crate::support::files::script;
+use crate::support::login::{ANSWER, complete, login};
+use crate::support::send;
 use crate::support::server::{Answer, Server};
 use crate::support::{Home, PATIENCE, Running};
 
@@ -16,19 +17,6 @@ const DESTINATIONS: [&[&str]; 4] = [
     &["--save"],
     &["--token-file", "my.json"],
 ];
-
-/// Sends signals, one after the other, to a running program.
-pub fn send(running: &Running, names: &[&str]) {
-    let id = running.child.id();
-    let script: Vec<_> = names
-        .iter()
-        .map(|name| format!("kill -s {name} {id}"))
-        .collect();
-    let sent = Command::new("/bin/sh")
-        .args(["-c", &script.join(" && ")])
-        .status();
-    assert!(sent.unwrap().success());
-}
 
 /// Checks that it died by this signal, with nothing printed or left behind.
 #[track_caller]
@@ -156,12 +144,9 @@ fn an_ignored_signal_does_not_give_up_the_room_that_is_reserved() {
 #[test]
 fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
-    let script = home.path().join("browser");
     // A process that inherited the blocked signal would live on, and be fine.
-    let text = "#!/bin/sh\nkill -s TERM $$\nexit 0\n";
-    std::fs::write(&script, text).unwrap();
-    make_executable(&script);
-    let arguments = crate::cli::output::with_browser(&server, &["--save", "--timeout", "30s"]);
+    let script = script(&home, "kill -s TERM $$\nexit 0");
+    let arguments = crate::support::login::with_browser(&server, &["--save", "--timeout", "30s"]);
     let mut command = home.command(&arguments);
     let mut running = Running::start(command.env("BROWSER", &script));
     running.line("no browser could be opened");
@@ -185,9 +170,4 @@ fn what_a_kill_left_is_used_again_and_does_not_pile_up() {
     }
     assert_eq!(complete(home.command(&arguments)).code, Some(0));
     assert_eq!(home.files(), ["data/yandex-token/default.json"]);
-}
-
-pub fn make_executable(script: &std::path::Path) {
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(script, mode).unwrap();
 }

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
-use crate::listener::callback::{ANSWER, Waiting};
 use crate::support::browser::callback;
 use crate::support::server::Server;
+use crate::support::waiting::{ANSWER, Waiting};
 use crate::support::webdriver::Chromium;
 use crate::support::{Finished, Home};
 

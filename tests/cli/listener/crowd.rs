@@ -5,9 +5,9 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use crate::listener::callback::{ANSWER, Waiting, expect};
 use crate::support::browser::{callback, get, request};
 use crate::support::server::Server;
+use crate::support::waiting::{ANSWER, Waiting, expect};
 use crate::support::{Home, PATIENCE};
 
 #[test]
@@ -93,7 +93,7 @@ fn a_login_and_a_sandbox_need_no_writable_directory() {
 #[cfg(unix)]
 fn limited(limit: u32) -> (Home, Server, std::process::Command) {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
-    let arguments = crate::listener::callback::arguments(&server, "http://127.0.0.1:0/");
+    let arguments = crate::support::waiting::arguments(&server, "http://127.0.0.1:0/");
     let command = home.after(&format!("ulimit -n {limit}"), &arguments);
     (home, server, command)
 }

@@ -9,10 +9,10 @@ use std::time::Instant;
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 
-use crate::listener::callback::{ANSWER, Waiting, arguments, expect};
-use crate::listener::hostile::{connection, peak_memory};
 use crate::support::browser::{address, callback, get, raw};
 use crate::support::server::Server;
+use crate::support::waiting::{ANSWER, Waiting, arguments, expect};
+use crate::support::waiting::{connection, peak_memory};
 use crate::support::{Home, PATIENCE, Running};
 
 /// Connections between two of which an answer is wanted. Where many more come

@@ -3,22 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use crate::listener::callback::{AT_ONCE, Waiting, expect};
-use crate::support::PATIENCE;
 use crate::support::browser::raw;
-
-/// A connection on which this was sent, and nothing is read.
-pub fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A listener out of descriptors may have closed it already.
-    let _ = stream.write_all(sent);
-    stream
-}
+use crate::support::waiting::{AT_ONCE, Waiting, expect};
+use crate::support::waiting::{connection, peak_memory};
 
 /// What is to be refused whatever the target's answer, and with what.
 pub fn not_http_1(target: &str) -> Vec<(String, u16)> {
@@ -145,15 +136,6 @@ fn an_endless_request_line_is_cut_off_and_fills_no_memory() {
     login.succeeds();
 }
 
-/// The most memory that a process ever had, in KiB.
-#[cfg(target_os = "linux")]
-pub fn peak_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let digits = peak.unwrap().trim().strip_suffix(" kB").unwrap();
-    digits.parse().unwrap()
-}
-
 #[test]
 fn a_callback_that_comes_byte_by_byte_is_understood() {
     let login = Waiting::new();
@@ -244,9 +226,9 @@ fn thousands_of_connections_that_close_or_reset_are_survived() {
 /// A login that may have no more than 64 descriptors open.
 #[cfg(unix)]
 fn with_few_descriptors() -> Waiting {
-    use crate::listener::callback::{ANSWER, arguments};
     use crate::support::Home;
     use crate::support::server::Server;
+    use crate::support::waiting::{ANSWER, arguments};
 
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     let arguments = arguments(&server, "http://127.0.0.1:0/");

@@ -3,9 +3,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use crate::listener::callback::{ANSWER, Waiting, arguments, expect};
 use crate::support::browser::{callback, get, parameter, raw};
 use crate::support::server::Server;
+use crate::support::waiting::{ANSWER, Waiting, arguments, expect};
 use crate::support::{Home, Running, free_port, run};
 
 #[test]
@@ -272,7 +272,7 @@ fn ports_that_are_taken_or_forbidden_are_8_by_name_before_a_browser_opens() {
     }
     for (uris, listen, named) in cases {
         let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
-        let browser = crate::cli::browser::script(&home, ": >opened");
+        let browser = crate::support::files::script(&home, ": >opened");
         let mut command = home.command(&["login", "--client-id", "app"]);
         command.args(["--oauth-url", &server.origin]);
         for uri in &uris {

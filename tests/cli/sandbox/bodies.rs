@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 
-use crate::listener::callback::expect;
 use crate::listener::hostile::not_http_1;
 use crate::support::browser::{Reply, address, raw};
+use crate::support::waiting::expect;
 use crate::support::{Home, Running};
 
 const FORM: &str = "POST /token HTTP/1.1\r\nHost: localhost\r\n\

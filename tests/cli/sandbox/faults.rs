@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::sandbox::pages::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::browser::{Reply, get, parameter, request};
+use crate::support::sandbox::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::{Home, PATIENCE, Running, run};
 
 /// A sandbox whose user allows everything, with these faults.

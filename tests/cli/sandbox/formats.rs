@@ -6,9 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac::{HMAC_SHA256, Key, verify};
 use serde_json::{Value, json};
 
-use crate::sandbox::pages::{FORM, Served, redirected};
 use crate::support::browser::{Reply, get, parameter, request};
 use crate::support::now;
+use crate::support::sandbox::{FORM, Served, redirected};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const EMAIL: &str = "urn:yandex:params:oauth:token-type:email";

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::pages::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::browser::{Reply, get, parameter, request};
+use crate::support::sandbox::{FORM, Served, redirected, refused_with_a_page};
 use crate::support::{Home, run};
 
 const BOTH: &str = "login:info login:email";

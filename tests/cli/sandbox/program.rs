@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::cli::signals::send;
-use crate::sandbox::pages::{Served, redirected};
-use crate::store::places::chmod;
 use crate::support::browser::get;
+use crate::support::files::chmod;
+use crate::support::sandbox::{Served, redirected};
+use crate::support::send;
 use crate::support::{BINARY, Finished, Home, Running, run};
 
 /// Runs a shell script in a sandbox.

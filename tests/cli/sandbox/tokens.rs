@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::sandbox::pages::{FORM, Served, redirected};
 use crate::support::browser::{Reply, get, parameter, request};
+use crate::support::sandbox::{FORM, Served, redirected};
 
 // RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

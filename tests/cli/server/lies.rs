@@ -2,11 +2,10 @@
 //! comes to is an exit status and one line, nothing is lost, and neither the
 //! memory nor the time is the server's to choose.
 
-use std::sync::Mutex;
-
 use serde_json::json;
 
 use crate::support::server::{Answer, Server, http};
+use crate::support::several_at_once;
 use crate::support::{Finished, Home, now, run, run_with, without_note};
 
 const SECRETS: [&str; 6] = [
@@ -155,20 +154,6 @@ pub fn taken(answers: impl IntoIterator<Item = Lie>) {
         let command = command.replace(" --timeout=2s", "");
         let told = tell((&command, path), move || Answer::Bytes(bytes.clone()));
         told.is_taken(name, &command);
-    });
-}
-
-pub fn several_at_once<T: Send>(threads: usize, all: Vec<T>, work: impl Fn(T) + Sync) {
-    let all = Mutex::new(all);
-    let next = || all.lock().unwrap().pop();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(one) = next() {
-                    work(one);
-                }
-            });
-        }
     });
 }
 

@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use url::form_urlencoded;
 
-use crate::cli::browser::script;
-use crate::server::lies::several_at_once;
 use crate::support::browser::{callback, get};
+use crate::support::files::script;
 use crate::support::server::{Answer, Request, Server, http, json as json_answer};
+use crate::support::several_at_once;
 use crate::support::{Finished, Home, Running, now, run};
 
 /// What every secret holds, however it is escaped.

@@ -2,43 +2,14 @@
 //! becomes that user.
 
 use std::fs;
-use std::os::unix::fs::chown;
-use std::path::Path;
-use std::process::Command;
 
-use crate::cli::output::{ANSWER, TOKEN, complete, login, with_browser};
-use crate::store::faults::refused;
-use crate::store::places::chmod;
 use crate::support::browser::answer;
+use crate::support::files::chmod;
+use crate::support::files::{as_nobody, give};
+use crate::support::login::refused;
+use crate::support::login::{ANSWER, TOKEN, complete, login, with_browser};
 use crate::support::server::Server;
-use crate::support::{BINARY, Home, Running, mode};
-
-const NOBODY: u32 = 65534;
-
-/// The program as nobody, in a home that is nobody's, after `before`.
-pub fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
-    // The build directory can be closed to others. Copied by a child: a file
-    // that any process has open for writing can't be run.
-    let copy = home.path().join("yandex-token");
-    if !copy.exists() {
-        let copied = Command::new("cp").arg(BINARY).arg(&copy).status();
-        assert!(copied.unwrap().success());
-    }
-    chmod(&copy, 0o755);
-    for dir in ["", "tmp", "data"] {
-        give(&home.path().join(dir));
-    }
-    let become_nobody = format!(
-        "{before}\nshift; set -- setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups \
-         '{}' \"$@\"",
-        copy.display()
-    );
-    home.after(&become_nobody, arguments)
-}
-
-pub fn give(path: &Path) {
-    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-}
+use crate::support::{Home, Running, mode};
 
 #[test]
 #[ignore = "needs another user account"]

@@ -6,41 +6,12 @@ use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::cli::output::{ANSWER, TOKEN, complete, login, with_browser};
-use crate::cli::signals::make_executable;
-use crate::store::places::{chmod, mkfifo, read_fifo};
 use crate::support::browser::answer;
+use crate::support::files::{chmod, mkfifo, read_fifo};
+use crate::support::login::{ANSWER, TOKEN, complete, login, with_browser};
+use crate::support::login::{browser, refused};
 use crate::support::server::Server;
-use crate::support::{Finished, Home, PATIENCE, Running, mode, run};
-
-/// A browser that only tells that it was opened, through a file or a FIFO.
-pub fn browser(home: &Home) -> std::path::PathBuf {
-    let script = home.path().join("browser");
-    let told = home.path().join("opened");
-    fs::write(
-        &script,
-        format!("#!/bin/sh\necho yes >'{}'\n", told.display()),
-    )
-    .unwrap();
-    make_executable(&script);
-    script
-}
-
-/// Runs a login that has to fail with 8 before a browser opens.
-#[track_caller]
-pub fn refused(home: &Home, mut command: Command, says: &str) -> Finished {
-    command.env("BROWSER", browser(home));
-    let done = run(command);
-    done.fails(8, says);
-    assert!(!done.stderr.contains("/authorize"), "{done:#?}");
-    assert!(!home.path().join("opened").exists(), "a browser was opened");
-    let left = home.files();
-    assert!(
-        !left.iter().any(|name| name.ends_with("out.tmp")),
-        "{left:?}"
-    );
-    done
-}
+use crate::support::{Home, PATIENCE, Running, mode, run};
 
 #[test]
 fn the_browser_of_these_tests_tells_that_it_was_opened() {

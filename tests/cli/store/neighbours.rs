@@ -6,11 +6,11 @@ use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::cli::output::{ANSWER, TOKEN, complete, login, with_browser};
-use crate::store::accounts::{as_nobody, give};
-use crate::store::faults::refused;
-use crate::store::places::{chmod, mkfifo};
 use crate::support::browser::{answer, parameter};
+use crate::support::files::{as_nobody, give};
+use crate::support::files::{chmod, mkfifo};
+use crate::support::login::refused;
+use crate::support::login::{ANSWER, TOKEN, complete, login, with_browser};
 use crate::support::server::{Server, json};
 use crate::support::{Home, PATIENCE, Running, free_port, run};
 
@@ -177,7 +177,7 @@ fn another_user_who_saw_the_browser_start_can_spoil_the_login_and_has_no_token()
     let server = Server::start(|_| json(400, r#"{"error": "invalid_grant"}"#));
     let home = Home::new();
     // Its argument is seen for as long as it runs; it ends with the home.
-    let browser = crate::cli::browser::script(&home, "while [ -e browser ]; do sleep 0.1; done");
+    let browser = crate::support::files::script(&home, "while [ -e browser ]; do sleep 0.1; done");
     let mut command = as_nobody(&home, "", &with_browser(&server, &[]));
     let mut running = Running::start(command.env("BROWSER", &browser));
     let url = running.url();
@@ -341,7 +341,7 @@ fn a_link_or_pipe_of_ones_own_or_of_roots_in_a_shared_directory_is_followed() {
         mkfifo(&fifo);
         chmod(&fifo, 0o622);
         chown(&fifo, Some(owner), Some(owner)).unwrap();
-        let text = crate::store::places::read_fifo(fifo);
+        let text = crate::support::files::read_fifo(fifo);
         let arguments = login(&server, &["-o", "shared/fifo"]);
         let done = complete(as_nobody(&home, "", &arguments));
         assert_eq!(done.code, Some(0), "{done:#?}");

@@ -1,35 +1,18 @@
 //! Where a token can go: modes, links, pipes, devices.
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
 
-use crate::cli::output::{ANSWER, TOKEN, complete, login};
 use crate::support::browser::answer;
+use crate::support::files::{chmod, mkfifo, read_fifo};
+use crate::support::login::{ANSWER, TOKEN, complete, login};
 use crate::support::server::Server;
 use crate::support::{Home, PATIENCE, Running, mode};
-
-pub fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
-
-pub fn mkfifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// Reads a FIFO to its end from a thread: nobody hangs where nothing comes.
-pub fn read_fifo(path: PathBuf) -> Receiver<String> {
-    let (sender, text) = channel();
-    std::thread::spawn(move || {
-        let mut read = String::new();
-        File::open(path).unwrap().read_to_string(&mut read).unwrap();
-        let _ = sender.send(read);
-    });
-    text
-}
 
 #[test]
 fn the_file_is_for_its_owner_alone_whatever_the_umask() {
@@ -219,13 +202,15 @@ fn a_device_and_a_descriptor_are_opened_and_never_replaced() {
 fn a_closed_pipe_is_a_silent_exit_1() {
     for format in ["token", "json"] {
         let (home, server) = (Home::new(), Server::json(200, ANSWER));
-        let (reader, writer) = std::io::pipe().unwrap();
+        // A child that another test is starting could hold a pipe's reading end
+        // for a moment; a socket is shut down for all who hold it.
+        let (reader, writer) = UnixStream::pair().unwrap();
         let arguments = login(&server, &["--format", format]);
         // The writing end travels as standard input.
         let mut command = home.after("exec 1>&0 </dev/null", &arguments);
-        let mut running = Running::start(command.stdin(writer));
+        let mut running = Running::start(command.stdin(OwnedFd::from(writer)));
         let url = running.url();
-        drop(reader);
+        reader.shutdown(Shutdown::Both).unwrap();
         let page = answer(&url, &[("code", "1234567")]);
         assert!(!page.body.contains("You are logged in"), "{page:#?}");
         let done = running.finish();

@@ -131,7 +131,7 @@ fn a_program_in_the_sandbox_reaches_no_real_token_by_any_option() {
 fn a_file_that_others_can_read_is_warned_about_once() {
     let (home, server) = (Home::new(), Server::json(200, r#"{"access_token": "n3w"}"#));
     home.save(&token("0ld", -10, &server.origin));
-    crate::store::places::chmod(&home.data().join("default.json"), 0o644);
+    crate::support::files::chmod(&home.data().join("default.json"), 0o644);
     let mut command = home.command(&["refresh"]);
     command.env("YANDEX_OAUTH_URL", &server.origin);
     let done = run(command);
@@ -230,7 +230,7 @@ fn root_and_the_files_owner_share_it_and_its_lock() {
     let file = home.data().join("default.json");
     home.save(&token("0ld", -10, &server.origin).replace("r1", "hang"));
     for path in [home.data(), file.clone()] {
-        crate::store::accounts::give(&path);
+        crate::support::files::give(&path);
     }
     let root = |home: &Home| {
         let mut command = home.command(&["token"]);
@@ -242,7 +242,7 @@ fn root_and_the_files_owner_share_it_and_its_lock() {
     was_asked.recv().unwrap();
     drop(running);
     fs::write(&file, token("0ld", -10, &server.origin)).unwrap();
-    let mut command = crate::store::accounts::as_nobody(&home, "", &["token"]);
+    let mut command = crate::support::files::as_nobody(&home, "", &["token"]);
     command.env("YANDEX_OAUTH_URL", &server.origin);
     let done = run(command);
     assert_eq!(done.stdout, "n3w\n", "{done:#?}");

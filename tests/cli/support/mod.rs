@@ -4,9 +4,14 @@
 #[cfg(target_os = "linux")]
 pub mod authority;
 pub mod browser;
+#[cfg(unix)]
+pub mod files;
+pub mod login;
+pub mod sandbox;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod terminal;
+pub mod waiting;
 #[cfg(target_os = "linux")]
 pub mod webdriver;
 
@@ -14,6 +19,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -172,7 +178,8 @@ impl Finished {
 pub fn run_with(mut command: Command, input: &str) -> Finished {
     let mut running = Running::start(command.stdin(Stdio::piped()));
     let mut stdin = running.child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
+    // It fails where the program has ended without reading all of it.
+    let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     running.finish()
 }
@@ -332,4 +339,32 @@ pub fn free_port() -> u16 {
 #[cfg(unix)]
 pub fn mode(path: &Path) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o7777
+}
+
+/// Sends signals, one after the other, to a running program.
+#[cfg(unix)]
+pub fn send(running: &Running, names: &[&str]) {
+    let id = running.child.id();
+    let script: Vec<_> = names
+        .iter()
+        .map(|name| format!("kill -s {name} {id}"))
+        .collect();
+    let sent = Command::new("/bin/sh")
+        .args(["-c", &script.join(" && ")])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+pub fn several_at_once<T: Send>(threads: usize, all: Vec<T>, work: impl Fn(T) + Sync) {
+    let all = Mutex::new(all);
+    let next = || all.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    work(one);
+                }
+            });
+        }
+    });
 }

@@ -1,0 +1,154 @@
+//! A sandbox that is being served, and a person who presses its buttons.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Stdio};
+
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::Home;
+use super::browser::{Reply, request};
+
+pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+pub const REDIRECT_URI: &str = "http://127.0.0.1:8000/";
+
+/// A sandbox that is being served, with what it printed.
+pub struct Served {
+    pub child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub lines: [String; 3],
+    pub origin: String,
+    pub client_id: String,
+    pub client_secret: String,
+    _home: Home,
+}
+
+impl Served {
+    pub fn start(options: &[&str]) -> Served {
+        let home = Home::new();
+        let mut command = home.command(&["sandbox"]);
+        command.args(options).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let lines = [(); 3].map(|()| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            line
+        });
+        let value = |line: usize| {
+            let (_, value) = lines[line].trim_end().split_once('=').unwrap_or_default();
+            value.to_owned()
+        };
+        Served {
+            origin: value(0),
+            client_id: value(1),
+            client_secret: value(2),
+            child,
+            stdout,
+            lines,
+            _home: home,
+        }
+    }
+
+    /// What stands on standard output after the three lines.
+    pub fn end(mut self) -> String {
+        let mut rest = String::new();
+        self.child.kill().unwrap();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
+    /// An authorize URL; these parameters replace or go beside the usual ones,
+    /// and an empty one leaves out what has its name.
+    pub fn authorize(&self, parameters: &[(&str, &str)]) -> String {
+        let usual = [
+            ("response_type", "code"),
+            ("client_id", &*self.client_id),
+            ("redirect_uri", REDIRECT_URI),
+            ("state", "st-1"),
+        ];
+        let usual = usual
+            .iter()
+            .filter(|(name, _)| !parameters.iter().any(|(other, _)| other == name));
+        let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+        let mut url = Url::parse(&self.origin).unwrap().join("authorize").unwrap();
+        url.query_pairs_mut().extend_pairs(usual.chain(given));
+        url.to_string()
+    }
+
+    /// Presses a button of a consent page by its label.
+    #[track_caller]
+    pub fn press(&self, page: &str, label: &str) -> Reply {
+        self.press_without(page, label, &[])
+    }
+
+    /// Unticks these boxes, and presses a button.
+    #[track_caller]
+    pub fn press_without(&self, page: &str, label: &str, unticked: &[&str]) -> Reply {
+        let (action, mut fields) = form_behind(page, label);
+        for name in unticked {
+            let before = fields.len();
+            fields.retain(|(other, _)| other != name);
+            assert_eq!(fields.len(), before - 1, "{name}: {page}");
+        }
+        let action = Url::parse(&self.origin).unwrap().join(&action).unwrap();
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish();
+        request("POST", action.as_str(), FORM, &body)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where a page's form goes, and with which fields, when a button is pressed.
+#[track_caller]
+fn form_behind(page: &str, label: &str) -> (String, Vec<(String, String)>) {
+    let (_, form) = page.split_once("<form").expect("a form");
+    let (form, _) = form.split_once("</form>").unwrap();
+    let (head, inside) = form.split_once('>').unwrap();
+    assert_eq!(attribute(head, "method").as_deref(), Some("post"));
+    let mut fields = Vec::new();
+    for tag in inside.split('<') {
+        let (tag, text) = tag.split_once('>').unwrap_or((tag, ""));
+        let input = tag.starts_with("input ").then(|| attribute(tag, "type"));
+        let input = input.flatten().unwrap_or_default();
+        let hidden = input == "hidden" || input == "checkbox" && tag.contains(" checked");
+        let pressed = tag.starts_with("button") && text.trim() == label;
+        if hidden || pressed {
+            fields.push((
+                attribute(tag, "name").unwrap(),
+                attribute(tag, "value").unwrap(),
+            ));
+        }
+    }
+    let named = |wanted: &str| fields.iter().any(|(name, _)| name == wanted);
+    assert!(named("request") && named("decision"), "{label:?}: {page}");
+    (attribute(head, "action").unwrap(), fields)
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    Some(rest.split('"').next()?.to_owned())
+}
+
+/// The address that an answer redirects to.
+#[track_caller]
+pub fn redirected(reply: &Reply) -> String {
+    assert_eq!(reply.status, 302, "{reply:#?}");
+    reply.header("Location").unwrap().to_owned()
+}
+
+/// Checks that an answer is a page about this and leads nowhere.
+#[track_caller]
+pub fn refused_with_a_page(reply: &Reply, says: &str) {
+    assert_eq!(reply.status, 400, "{reply:#?}");
+    assert_eq!(reply.header("Location"), None);
+    let kind = reply.header("Content-Type").unwrap();
+    assert_eq!(kind, "text/html; charset=utf-8");
+    assert!(reply.body.contains(says), "{says:?}: {reply:#?}");
+}
