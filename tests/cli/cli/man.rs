@@ -62,7 +62,7 @@ fn every_command_has_a_page_with_all_that_its_help_says_of_it() {
             assert!(page.contains(&option), "{name}: {option}");
         }
         for variable in help.split("[env: ").skip(1) {
-            let variable = variable.split([']', ',']).next().unwrap();
+            let variable = variable.split([']', ',', '=']).next().unwrap();
             let listed = section(&page, "ENVIRONMENT");
             assert!(listed.contains(variable), "{name}: {variable}");
         }
