@@ -14,7 +14,9 @@ const SANDBOX_EXAMPLES: &str = "\
 Examples:
   yandex-token sandbox -- ./your-script
       run a script against the sandbox; what it asks for is allowed
-  yandex-token sandbox
+  yandex-token sandbox -- bash
+      try things out in a shell of its own
+  yandex-token sandbox --listen 127.0.0.1:8888 --client-id app
       serve it; the three lines it prints are for the environment of others
   yandex-token sandbox --fault token/refresh_token:503:2 -- ./your-script
       see whether the script outlives two failed refreshes";
@@ -84,11 +86,11 @@ pub struct Sandbox {
     /// How long a token lives, and its refresh token with it: a number with
     /// s, m, h or d [default: 365d]
     #[arg(long, value_name = "DURATION", value_parser = duration,
-        help_heading = "Tokens and bad days", verbatim_doc_comment)]
+        help_heading = "Tokens and faults", verbatim_doc_comment)]
     pub token_lifetime: Option<Duration>,
 
     /// A refresh token stays good instead of being replaced at each use
-    #[arg(long, help_heading = "Tokens and bad days")]
+    #[arg(long, help_heading = "Tokens and faults")]
     pub no_rotation: bool,
 
     /// ENDPOINT:ANSWER, or ENDPOINT:ANSWER:TIMES for so many times only.
@@ -98,7 +100,7 @@ pub struct Sandbox {
     /// ANSWER: an OAuth error (invalid_grant), a status with HTML (503),
     /// slow=10s, empty, torn (half of the body), lost (nothing at all)
     #[arg(long, value_name = "FAULT", value_parser = Fault::parse,
-        help_heading = "Tokens and bad days", verbatim_doc_comment)]
+        help_heading = "Tokens and faults", verbatim_doc_comment)]
     pub fault: Vec<Fault>,
 
     /// A program to run, with its arguments

@@ -1,4 +1,4 @@
-//! Bad days on demand, and the sandbox's log.
+//! Faults on demand, and the sandbox's log.
 
 use std::io::Write;
 use std::net::TcpStream;
