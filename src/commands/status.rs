@@ -173,7 +173,7 @@ impl Row {
         let account = user.map(|user| user.login.as_ref().unwrap_or(&user.id));
         let account = account.or(self.account.as_ref()).or(self.subject.as_ref());
         let scopes = self.why.clone().or_else(|| self.scope.clone());
-        let scopes = scopes.unwrap_or_else(|| "the application's".to_owned());
+        let scopes = scopes.unwrap_or_else(|| "all of the application's".to_owned());
         let (expires, renewal) = match (self.expired, self.expires_at) {
             (None, _) => ("unreadable".to_owned(), String::new()),
             (Some(true), Some(at)) => (format!("{}, expired", output::date(at)), self.renewal(now)),
