@@ -22,9 +22,9 @@ const DEFAULT_MIN_TTL: Duration = Duration::from_secs(300);
 /// What a renewal on the way may take to reach the server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the server said, and where that is a token, whether it could be saved:
-/// what was spent must never be lost in silence.
-type Renewed = Result<Result<StoredToken, Error>, Error>;
+/// The server's answer, and whether the token in it could be saved: what was
+/// spent must never be lost in silence.
+type Renewed = Result<(StoredToken, Result<(), Error>), Error>;
 
 impl Saved<'_> {
     /// A token with enough life left, renewed first where it has not, or where
@@ -52,7 +52,7 @@ impl Saved<'_> {
                 Ok(token)
             }
             Err(error) => Err(error),
-            Ok(renewed) => renewed,
+            Ok((token, saved)) => saved.map(|()| token),
         }
     }
 
@@ -60,7 +60,8 @@ impl Saved<'_> {
     /// so.
     pub fn refresh_now(&self) -> Result<StoredToken, Error> {
         let seen = self.load()?;
-        self.renew_unless(&seen, |_| None)?
+        let (token, saved) = self.renew_unless(&seen, |_| None)?;
+        saved.map(|()| token)
     }
 
     /// Renews, unless another process has done so since `seen` was read: of a
@@ -80,7 +81,7 @@ impl Saved<'_> {
         let issuer = self.issuer(seen)?;
         let outcome = |token: StoredToken| match self.noted_refusal(seen, &token) {
             Some(refusal) => Some(Err(refusal)),
-            None => done(token).map(|token| Ok(Ok(token))),
+            None => done(token).map(|token| Ok((token, Ok(())))),
         };
         let file = self.location.file()?;
         let mut lock = match file.lock_unless(|| outcome(self.load().ok()?))? {
@@ -142,12 +143,11 @@ impl Saved<'_> {
         }
         lock.reserve().map_err(silent)?;
         match self.renew(token, &issuer, lock) {
-            Ok(Ok(renewed)) => Ok(renewed),
-            Ok(Err(error)) => {
-                // Even where warnings are not wanted: it says where the new
-                // token is.
-                output::error(&error);
-                Err(Skipped::Busy)
+            Ok((renewed, saved)) => {
+                // Said even where warnings are not wanted: where the new
+                // refresh token is. The old access token may be dead now.
+                saved.unwrap_or_else(|error| output::error(&error));
+                Ok(renewed)
             }
             Err(error)
                 if error.refusal.as_deref() == Some("invalid_client") && !issuer.has_secret =>
@@ -169,7 +169,7 @@ impl Saved<'_> {
                 let (id, origin) = (issuer.client_id.clone(), issuer.origin.clone());
                 let token = token.refreshed(answer, id, origin);
                 let saved = lock.commit_or_rescue(token.to_json().expose_secret().as_bytes());
-                Ok(saved.map(|()| token))
+                Ok((token, saved))
             }
             Err(error) => {
                 let code = error.refusal.as_deref().map(output::short);
@@ -236,7 +236,7 @@ impl Saved<'_> {
 
 /// Why a due token was not renewed on the way.
 enum Skipped {
-    /// Another process is at it, or the error is printed already.
+    /// Another process is at it.
     Busy,
     /// Nothing can be done about it now: said in the warning time only.
     Silent(Error),
