@@ -8,6 +8,7 @@ mod sandbox;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod usage;
 pub mod values;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::error::EXIT_STATUS;
 pub use login::Login;
 pub use printed::{Completions, Man, Shell};
 pub use sandbox::Sandbox;
@@ -29,11 +31,14 @@ Try it, without an account or a network:
 Log in, with an application registered at https://oauth.yandex.com/client/new:
   yandex-token login --client-id ID
 
-More: `yandex-token COMMAND --help`, `yandex-token man | man -l -`
+More: `yandex-token COMMAND --help`, `yandex-token man | man -l -`";
 
-Exit status: 0 done, 1 other, 2 usage, 3 access denied, 4 timed out,
-  5 refused by the server, 6 server not reached, 7 no usable token, 8 a local
-  fault (port, file, lock). A signal ends it as a signal does: 130, 143, 129.";
+fn long_help() -> String {
+    let statuses = EXIT_STATUS
+        .iter()
+        .map(|(status, when)| format!("\n  {status:<13}  {when}"));
+    format!("{EXAMPLES}\n\nExit status:{}", statuses.collect::<String>())
+}
 
 /// Gets, keeps and hands out Yandex OAuth tokens.
 #[derive(Parser)]
@@ -41,6 +46,7 @@ Exit status: 0 done, 1 other, 2 usage, 3 access denied, 4 timed out,
     name = "yandex-token",
     version,
     after_help = EXAMPLES,
+    after_long_help = long_help(),
     propagate_version = true
 )]
 pub struct Cli {
@@ -70,7 +76,7 @@ pub fn parse() -> Result<Cli, clap::Error> {
             quiet: false,
             command: Command::Token(token),
         }),
-        None => parse_with_clap(std::env::args_os()),
+        None => parse_with_clap(std::env::args_os()).map_err(usage::explain),
     }
 }
 
@@ -119,9 +125,11 @@ pub enum Command {
     Refresh(Refresh),
 
     /// Revoke a token at the server, then forget it
+    #[command(visible_alias = "logout")]
     Revoke(Revoke),
 
-    /// Show the saved tokens and when they expire; never a token
+    /// Show the saved tokens, never their secrets
+    #[command(visible_alias = "list")]
     Status(Status),
 
     /// Run a program with a valid access token in its environment
@@ -142,8 +150,8 @@ pub enum Command {
 
     /// Print a completion script for a shell
     ///
-    /// The script asks this program, at every Tab, what may follow: commands,
-    /// options and their values, the names of the saved tokens; never a token.
+    /// The script runs this program at every Tab to complete commands, options
+    /// and their values, and the names of the saved tokens.
     #[command(verbatim_doc_comment)]
     Completions(Completions),
 

@@ -1,8 +1,8 @@
 //! One command each, and what they share: options with the variables behind
-//! them, and usage errors in the form that every error has.
+//! them.
 
 mod application;
-mod completions;
+pub mod completions;
 mod destination;
 mod exec;
 mod login;
@@ -18,8 +18,6 @@ mod token;
 use std::env;
 use std::path::PathBuf;
 use std::process::{self, ExitCode, ExitStatus};
-
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{self, Command};
 use crate::error::Error;
@@ -41,77 +39,19 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
     }
 }
 
-/// Prints help and version as clap has them, and anything else as an error of
-/// ours: one line, and one that says what to write instead.
+/// Prints help, version and errors of the command line in clap's own form.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if let Some(url) = sandbox::url_to_browse() {
         return sandbox::browse(&url);
     }
-    let text = error.to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            return match output::result(&text) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    output::error(&error);
-                    ExitCode::from(error.exit_code())
-                }
-            };
+    match error.print() {
+        Err(cause) if !error.use_stderr() => {
+            let error = output::written("writing to standard output", &cause);
+            output::error(&error);
+            ExitCode::from(error.exit_code())
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            for line in text.trim_end().lines() {
-                output::prompt(line);
-            }
-            return ExitCode::from(2);
-        }
-        _ => {}
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
     }
-    let failed = bad_value(error).unwrap_or_else(|| bad_usage(error, &text));
-    output::error(&failed);
-    ExitCode::from(failed.exit_code())
-}
-
-/// A value that its own parser refused. It is not repeated: it may be a URL
-/// with a password in it, or a screenful.
-fn bad_value(error: &clap::Error) -> Option<Error> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let why =
-        std::error::Error::source(error).filter(|_| error.kind() == ErrorKind::ValueValidation);
-    why.map(|why| Error::usage(option, why))
-}
-
-/// clap's own finding: its first paragraph, and then its tips.
-fn bad_usage(error: &clap::Error, text: &str) -> Error {
-    let mut paragraphs = text.trim().split("\n\n").map(|paragraph| {
-        let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
-        lines.join(" ")
-    });
-    let why = paragraphs.next().unwrap_or_default();
-    let why = why.strip_prefix("error: ").unwrap_or(&why);
-    let tips: Vec<_> = paragraphs
-        .filter_map(|line| Some(line.strip_prefix("tip: ")?.to_owned()))
-        .chain([help_of(error)])
-        .collect();
-    Error::usage("usage", why).hint(tips.join(". "))
-}
-
-/// Where to read on: the help of the command that was meant, where clap has it
-/// in the usage line of the error.
-fn help_of(error: &clap::Error) -> String {
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
-    let usage = usage.unwrap_or_default();
-    let named = usage.split_whitespace().nth(2);
-    let named = named.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-    let Some(name) = named else {
-        return "`yandex-token --help` lists what there is.".to_owned();
-    };
-    let program = match error.kind() {
-        ErrorKind::UnknownArgument if usage.contains("-- ") => "A program goes behind `--`. ",
-        _ => "",
-    };
-    format!("{program}`yandex-token {name} --help` lists what there is.")
 }
 
 /// A variable's value, without white space and a byte order mark around it.

@@ -2,8 +2,7 @@
 //! do about it, and the exit status that scripts go by.
 //!
 //! A message never holds a secret; text from outside is made harmless where it
-//! is printed (`output`). Which status belongs to which kind is an interface:
-//! the table stands in the README.
+//! is printed (`output`).
 
 /// Why a command failed. The order of the fields is the order of the message:
 /// `yandex-token: WHAT: WHY`, and on a second line the hint.
@@ -17,6 +16,24 @@ pub struct Error {
     /// what it means.
     pub refusal: Option<String>,
 }
+
+/// What each exit status means: an interface. Help and manual take it from
+/// here; `exit_code` belongs to it.
+pub const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "done"),
+    ("1", "anything not below"),
+    ("2", "usage: an option or a variable is wrong"),
+    ("3", "the user denied access"),
+    ("4", "timed out waiting for the user"),
+    ("5", "the server refused: an OAuth error"),
+    (
+        "6",
+        "the server could not be reached, or is no OAuth server",
+    ),
+    ("7", "no usable token: log in"),
+    ("8", "a local error: a port, a file, a lock, the keychain"),
+    ("129, 130, 143", "hung up, interrupted, terminated"),
+];
 
 /// What a script can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

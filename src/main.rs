@@ -31,6 +31,9 @@ use output::Level;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| output::error(&unexpected(panic))));
+    if let Some(code) = commands::completions::answer() {
+        return code;
+    }
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return commands::usage(&error),

@@ -1,8 +1,6 @@
 //! The commands that print what others read: a shell, a manual's reader. The
 //! doc comments are the help.
 
-use std::ffi::OsString;
-
 use clap::{Args, ValueEnum};
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -28,11 +26,6 @@ pub struct Completions {
         help = "bash, zsh, fish, powershell or elvish"
     )]
     pub shell: Shell,
-
-    /// What the script asks: these are the words of a command line, the last
-    /// one unfinished; prints what it may become, one a line
-    #[arg(last = true, value_name = "WORD", verbatim_doc_comment)]
-    pub words: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,13 +1,16 @@
 //! Options that several commands have. The doc comments are the help; the
 //! groups themselves have none, since clap would take it for the command's.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use super::values::{client_id, profile, token_file};
 use crate::oauth::Server;
+use crate::store;
 
 // The application and the server that knows it.
 #[derive(Args, Debug, Default, PartialEq)]
@@ -44,13 +47,15 @@ pub struct Application {
 pub struct Location {
     /// The saved token with this name [default: default]
     /// [env: YANDEX_TOKEN_PROFILE]
-    #[arg(short, long, value_name = "NAME", value_parser = profile, conflicts_with = "token_file",
+    #[arg(short, long, value_name = "NAME", value_parser = profile,
+        add = ArgValueCompleter::new(complete_profile), conflicts_with = "token_file",
         help_heading = "Result", verbatim_doc_comment)]
     pub profile: Option<String>,
 
     /// The saved token in this very file [env: YANDEX_TOKEN_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Result",
-        value_parser = OsStringValueParser::new().try_map(|path| token_file(&path)))]
+        value_parser = OsStringValueParser::new().try_map(|path| token_file(&path)),
+        value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
 }
 
@@ -65,8 +70,8 @@ pub struct Output {
         help_heading = "Result",
         long_help = "What to print [default: token]\n\
             token: the access token    json: all that a token file holds\n\
-            env: YANDEX_TOKEN=…        header: Authorization: OAuth …\n\
-            bearer: Authorization: Bearer …, for Direct"
+            env: YANDEX_TOKEN=...        header: Authorization: OAuth ...\n\
+            bearer: Authorization: Bearer ..., for Direct"
     )]
     pub format: Option<Format>,
 
@@ -82,10 +87,17 @@ pub enum Format {
     Token,
     /// All that a token file holds
     Json,
-    /// YANDEX_TOKEN=…
+    /// YANDEX_TOKEN=...
     Env,
-    /// Authorization: OAuth …
+    /// Authorization: OAuth ...
     Header,
-    /// Authorization: Bearer …, for Direct
+    /// Authorization: Bearer ..., for Direct
     Bearer,
+}
+
+fn complete_profile(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let begun = begun.to_string_lossy();
+    let names = store::profiles().unwrap_or_default();
+    let fitting = names.into_iter().filter(|name| name.starts_with(&*begun));
+    fitting.map(CompletionCandidate::new).collect()
 }

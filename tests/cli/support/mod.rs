@@ -151,7 +151,10 @@ impl Finished {
         assert_eq!(self.code, Some(code), "{self:#?}");
         assert_eq!(self.stdout, "", "{self:#?}");
         let line = self.stderr.lines().find(|line| {
-            line.starts_with("yandex-token: ") && !line.starts_with("yandex-token: warning: ")
+            // Errors of the command line have clap's form.
+            line.starts_with("error: ")
+                || line.starts_with("yandex-token: ")
+                    && !line.starts_with("yandex-token: warning: ")
         });
         assert!(line.is_some(), "no error line: {self:#?}");
         assert!(
