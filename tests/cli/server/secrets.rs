@@ -7,8 +7,6 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use url::form_urlencoded;
 
@@ -47,26 +45,9 @@ const COMMANDS: [&str; 11] = [
 /// The endpoints, each of which may be the one that answers amiss.
 const PATHS: [&str; 4] = ["/token", "/device/code", "/revoke_token", "/info"];
 
-/// What no secret may be recognized by.
-fn marks() -> Vec<String> {
-    let mut marks = vec![
-        MARK.to_owned(),
-        "%4D%34%72%6B".into(),
-        "%4d%34%72%6b".into(),
-    ];
-    // In base64 it looks different at each of three places.
-    for before in ["", "x", "xx"] {
-        let word = STANDARD.encode(format!("{before}{MARK}"));
-        let whole = word.trim_end_matches('=');
-        let begin = [0, 2, 3][before.len()];
-        marks.push(whole[begin..whole.len() - 1].to_owned());
-    }
-    marks
-}
-
 #[track_caller]
 fn hides(what: &str, text: &str, verifier: Option<&str>) {
-    for mark in marks().iter().map(String::as_str).chain(verifier) {
+    for mark in [MARK].into_iter().chain(verifier) {
         assert!(!text.contains(mark), "{mark} in {what}: {text}");
     }
 }
@@ -99,25 +80,10 @@ fn held(request: &Request) -> String {
     held.join(" ")
 }
 
-fn every_byte(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-const GUISES: [Guise; 8] = [
-    held,
-    |request| format!("{} {}", request.body, held(request)),
-    |request| every_byte(&held(request)),
-    |request| form_urlencoded::byte_serialize(request.body.as_bytes()).collect(),
-    |request| {
-        serde_json::to_string(&held(request))
-            .unwrap()
-            .trim_matches('"')
-            .to_owned()
-    },
-    |request| STANDARD.encode(&request.body),
-    |request| STANDARD.encode(held(request)),
-    |_| format!("Basic {}", STANDARD.encode(format!("app:{SECRET}"))),
-];
+/// As it was sent, and URL-encoded.
+const GUISES: [Guise; 2] = [held, |request| {
+    format!("{} {}", request.body, held(request))
+}];
 
 /// An answer that quotes this text.
 type Shape = fn(&str) -> Answer;
@@ -321,9 +287,7 @@ fn no_server_that_quotes_a_secret_makes_a_command_show_it() {
                 "/info" => words.contains("--online"),
                 _ => !words.contains("--online") && words != "revoke",
             };
-            // Whoever asks whose a token is has not read the password.
-            let guises = GUISES.len() - usize::from(path == "/info");
-            for guise in GUISES.iter().take(guises).filter(|_| is_asked) {
+            for guise in GUISES.iter().filter(|_| is_asked) {
                 all.extend(SHAPES.map(|shape| (words, path, guise, shape)));
             }
         }
