@@ -140,7 +140,7 @@ pub fn refused(lies: impl IntoIterator<Item = Lie>) {
     let all = all
         .filter(|((_, bytes), (command, _))| *command != "revoke" || !is_agreement(bytes))
         .collect();
-    several_at_once(6, all, |((name, bytes), request)| {
+    several_at_once(10, all, |((name, bytes), request)| {
         tell(request, move || Answer::Bytes(bytes.clone())).is_refused(name, request);
     });
 }
@@ -149,7 +149,7 @@ pub fn refused(lies: impl IntoIterator<Item = Lie>) {
 pub fn taken(answers: impl IntoIterator<Item = Lie>) {
     let each = |answer: Lie| REQUESTS.map(|request| (answer.clone(), request));
     let all = answers.into_iter().flat_map(each).collect();
-    several_at_once(6, all, |((name, bytes), (command, path))| {
+    several_at_once(10, all, |((name, bytes), (command, path))| {
         // A device is given all the time that it needs.
         let command = command.replace(" --timeout=2s", "");
         let told = tell((&command, path), move || Answer::Bytes(bytes.clone()));
@@ -178,28 +178,20 @@ pub fn chunks(chunks: &str) -> Vec<u8> {
 fn a_status_line_that_is_none_is_refused() {
     let lines = [
         "HTTP/1.1",
-        "HTTP/1.1 ",
         "HTTP/1.1 2",
         "HTTP/1.1 099 x",
-        "HTTP/1.1 1000 x",
         "HTTP/1.1 -200 OK",
         "HTTP/1.1 200OK",
         "HTTP/1.1 ２００ OK",
-        "HTTP/1.1 0x0 OK",
         "HTTP/2 200 OK",
-        "HTTP/3.7 200 OK",
         "HTTP/1.10 200 OK",
-        "HTTP 200 OK",
         "ICY 200 OK",
         "http/1.1 200 OK",
         "HTTP/1.1 200 \u{1b}[2J\u{7}",
         "HTTP/1.1 200 \0",
         "\0\0\0\0",
-        "\u{202e}",
         "HTTP/1.1\t200\tOK",
-        "GET / HTTP/1.1",
         "",
-        "{}",
         "220 smtp.example ESMTP",
     ];
     let mut lies: Vec<_> = lines.iter().map(|text| (*text, line(text))).collect();
@@ -220,48 +212,29 @@ fn a_status_that_belongs_to_no_token_is_refused_whatever_comes_with_it() {
         "101 Switching Protocols",
         "204 No Content",
         "300 x",
-        "301 x",
-        "302 x",
-        "303 x",
         "304 x",
-        "305 x",
         "307 x",
-        "308 x",
-        "399 x",
         "400 x",
-        "402 x",
-        "404 x",
         "407 x",
-        "418 x",
         "429 x",
-        "499 x",
         "500 x",
-        "511 x",
         "599 x",
-        "600 x",
         "999 x",
     ];
-    let lies = statuses.iter().flat_map(|status| {
-        [
-            "",
-            "Location: /token\r\n",
-            "Location: //evil.example\r\n",
-            "Location: \u{1b}[2J\r\n",
-            "Location: javascript:1\r\n",
-        ]
-        .iter()
-        .take(if status.starts_with('3') { 5 } else { 1 })
-        .map(move |location| {
-            (
-                *status,
-                bytes(format!(
-                    "HTTP/1.1 {status}\r\n{location}Content-Length: {}\r\n\r\n{TRUE}",
-                    TRUE.len()
-                )),
-            )
-        })
-    });
-    refused(lies);
+    let locations = ["/token", "//evil.example", "\u{1b}[2J", "javascript:1"];
+    let answer = |status: &str, headers: &str| {
+        let length = TRUE.len();
+        bytes(format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{TRUE}"
+        ))
+    };
+    let redirects = locations.map(|it| (it, answer("302 x", &format!("Location: {it}\r\n"))));
+    refused(
+        statuses
+            .map(|it| (it, answer(it, "")))
+            .into_iter()
+            .chain(redirects),
+    );
 }
 
 #[test]
