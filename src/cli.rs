@@ -163,7 +163,7 @@ const TOKEN_EXAMPLES: &str = "\
 Example:
   TOKEN=$(yandex-token token --profile work) || exit
 
-A refresh needs the application password for most applications:
+A refresh needs the client secret for most applications:
 YANDEX_CLIENT_SECRET or --client-secret-file.";
 
 #[derive(Args, Debug, Default, PartialEq)]

@@ -17,6 +17,7 @@ mod output;
 mod platform;
 mod private_dir;
 #[cfg(any(test, fuzzing))]
+#[path = "../tests/properties/mod.rs"]
 pub mod properties;
 mod random;
 mod sandbox;

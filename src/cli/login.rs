@@ -24,8 +24,8 @@ Examples:
       on a server, or with an application \"for API access\"
 
 An application \"for user login\" has Redirect URIs of its own: register the one
-that is printed, to the letter. One \"for API access\" (Direct, Metrica) can't:
---device and --paste are for it.";
+that is printed; it must match exactly. One \"for API access\" (Direct, Metrica)
+can't: --device and --paste are for it.";
 
 /// What keeps the token instead of printing it.
 const SAVING: [&str; 4] = ["save", "profile", "token_file", "keychain"];
@@ -77,11 +77,11 @@ pub struct Login {
 
     /// A service application's token for this user of its organisation, an
     /// e-mail address or a numeric uid. Needs the client secret
-    #[arg(long, value_name = "USER", value_parser = subject, conflicts_with_all = INTERACTIVE,
+    #[arg(long, hide_short_help = true, value_name = "USER", value_parser = subject, conflicts_with_all = INTERACTIVE,
         help_heading = "Without a browser here", verbatim_doc_comment)]
     pub subject: Option<String>,
 
-    /// A Redirect URI of the application, to the letter. Repeatable: the
+    /// A Redirect URI registered with the application. Repeatable: the
     /// first one whose port is free is used; port 0 takes any free port, for
     /// servers that allow it
     /// [default: http://127.0.0.1:8000/] [env: YANDEX_REDIRECT_URI]
@@ -94,6 +94,7 @@ pub struct Login {
     /// leads to
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "ADDR:PORT",
         help_heading = "Redirect",
         verbatim_doc_comment
@@ -102,13 +103,14 @@ pub struct Login {
 
     /// PEM certificates, of this server first: the listener speaks HTTPS
     /// itself, for a machine with a public address and no proxy
-    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "listen"],
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires_all = ["tls_key", "listen"],
         help_heading = "Redirect", verbatim_doc_comment)]
     pub tls_cert: Option<PathBuf>,
 
     /// The PEM private key that belongs to the certificate
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "FILE",
         requires = "tls_cert",
         help_heading = "Redirect"
@@ -121,7 +123,7 @@ pub struct Login {
     pub no_browser: bool,
 
     /// How long to wait in all: a number with s, m, h or d [default: 5m]
-    #[arg(long, value_name = "DURATION", default_value = "5m", hide_default_value = true,
+    #[arg(long, hide_short_help = true, value_name = "DURATION", default_value = "5m", hide_default_value = true,
         value_parser = duration, help_heading = "Redirect")]
     pub timeout: Duration,
 
@@ -132,26 +134,31 @@ pub struct Login {
     pub scope: Vec<String>,
 
     /// Scopes that you can untick on Yandex's page
-    #[arg(long, value_name = "SCOPE", value_parser = scope, help_heading = "What to ask for")]
+    #[arg(long, hide_short_help = true, value_name = "SCOPE", value_parser = scope, help_heading = "What to ask for")]
     pub optional_scope: Vec<String>,
 
     /// The user name or e-mail address to preselect
-    #[arg(long, value_name = "USER", help_heading = "What to ask for")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "USER",
+        help_heading = "What to ask for"
+    )]
     pub login_hint: Option<String>,
 
     /// Always show Yandex's consent page and choice of account
-    #[arg(long, help_heading = "What to ask for")]
+    #[arg(long, hide_short_help = true, help_heading = "What to ask for")]
     pub force_confirm: bool,
 
     /// The device that the token is for, 6 to 50 printable ASCII characters
     /// [default: this machine's own for a saved login, else none]
-    #[arg(long, value_name = "ID", value_parser = device_id,
+    #[arg(long, hide_short_help = true, value_name = "ID", value_parser = device_id,
         help_heading = "What to ask for", verbatim_doc_comment)]
     pub device_id: Option<String>,
 
     /// The device's name in Yandex's list, at most 100 characters
     /// [default: the host's name for a saved login, else none]
-    #[arg(long, value_name = "NAME", value_parser = device_name,
+    #[arg(long, hide_short_help = true, value_name = "NAME", value_parser = device_name,
         help_heading = "What to ask for", verbatim_doc_comment)]
     pub device_name: Option<String>,
 
@@ -163,7 +170,7 @@ pub struct Login {
     /// Keep the token's secrets in the system's keychain, through the program
     /// docker-credential-HELPER; `none` for a file again. Implies --save
     /// [default: secretservice, osxkeychain or wincred, as the system is]
-    #[arg(long, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
+    #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
         default_missing_value = platform::KEYCHAIN, conflicts_with = "token_file",
         help_heading = "Result", verbatim_doc_comment)]
     pub keychain: Option<String>,

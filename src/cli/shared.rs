@@ -22,10 +22,10 @@ pub struct Application {
         help_heading = "Application", verbatim_doc_comment)]
     pub client_id: Option<String>,
 
-    /// File with the application password, `-` for standard input; without
+    /// File with the client secret, `-` for standard input; without
     /// one the application is a public client
     /// [env: YANDEX_CLIENT_SECRET_FILE, or YANDEX_CLIENT_SECRET with the
-    /// password itself]
+    /// secret itself]
     #[arg(
         long,
         value_name = "FILE",
