@@ -259,3 +259,16 @@ fn a_wait_that_runs_out_is_4_and_names_the_redirect_uri_to_register() {
     let hint = done.stderr.lines().last().unwrap();
     assert!(hint.ends_with(&uri), "{done:#?}");
 }
+
+#[test]
+fn the_state_has_256_bits_and_is_another_each_time() {
+    let states = [(); 2].map(|()| {
+        let server = Server::json(200, ANSWER).idle();
+        let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
+        parameter(&login.url, "state").unwrap()
+    });
+    assert_ne!(states[0], states[1]);
+    for state in states {
+        assert!(state.len() >= 43, "{state}");
+    }
+}

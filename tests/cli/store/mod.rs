@@ -16,6 +16,8 @@ pub mod recovery;
 pub mod renewal;
 #[cfg(unix)]
 pub mod revocation;
+#[cfg(target_os = "linux")]
+pub mod synced;
 pub mod together;
 #[cfg(target_os = "linux")]
 pub mod years;
