@@ -43,7 +43,7 @@ def cached(tools, times):
         for name in list(found)[1:]:
             pairs = found[name], found["empty"]
             wall, cpu = ([[getattr(run, what) for run in runs] for runs in pairs] for what in ("wall", "cpu"))
-            bar = 1.25 if name == "ours" else None
+            bar = 1.2 if name == "ours" else None
             rows.append(row("a", f"wall, {name} / empty program", *wall, bar))
             if name == "ours":
                 faults = sum(r.faults for r in found[name]) / sum(r.faults for r in found["empty"])

@@ -101,9 +101,9 @@ def login(tools, times):
     column = lambda logins, what: [getattr(login, what) for login in logins]
     rows = [
         row("b", "start to listening, ours / empty program", column(ours, "ready"), floor_of_start),
-        row("b", "callback to token, ours / 2 round trips", column(ours, "to_token"), floor_of_token),
+        row("b", "callback to token, ours / 2 round trips", column(ours, "to_token"), floor_of_token, 2.5),
         row("b", "start to exit, ours / 5 round trips and an empty program",
-            column(ours, "to_end"), floor_of_all, 2),
+            column(ours, "to_end"), floor_of_all, 2.2),
     ]
     if not flask:
         return rows + [not_measured("b", "Flask", tools.missing["python"])]

@@ -140,10 +140,20 @@ def system_calls(command, environment):
 
 
 def instructions(command, environment):
+    return under_valgrind(command, environment, r"Collected : ([\d,]+)", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+
+
+def allocations(command, environment):
+    return under_valgrind(command, environment, r"total heap usage: ([\d,]+) allocs")
+
+
+def under_valgrind(command, environment, figure, *options):
     if not shutil.which("valgrind"):
         raise NotMeasured("valgrind is missing")
     done = subprocess.run(
-        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command],
+        ["valgrind", *options, *command],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )
-    return int(re.search(r"Collected : (\d+)", done.stderr)[1])
+    if not (found := re.search(figure, done.stderr)):
+        raise NotMeasured(f"valgrind: {done.stderr.strip().splitlines()[-1]}")
+    return int(found[1].replace(",", ""))

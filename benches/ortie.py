@@ -31,9 +31,9 @@ storage.write.command = "cat >{self.storage}"
         """The command, once a login has stored a token for it."""
         begun = json.loads(self.output("--json", "auth", "get"))
         redirected = fetch(begun["authorization_uri"])[1]["location"]
-        self.output(
-            "auth", "resume", "--state", begun["state"], "--pkce", begun["pkce_code_verifier"], redirected,
-        )
+        # Each may begin with a dash, which is an option only without the `=`.
+        state, verifier = f"--state={begun['state']}", f"--pkce={begun['pkce_code_verifier']}"
+        self.output("auth", "resume", state, verifier, redirected)
         return [*self.command, *command]
 
     def output(self, *arguments):

@@ -131,6 +131,7 @@ class Tools:
             "token_type": "bearer",
             "refresh_token": "refresh00000000",
             "scope": "login:info",
+            "issued_at": int(time.time()) - 1,
             "expires_at": int(time.time()) + left,
             "client_id": "bench",
             "oauth_url": server,
