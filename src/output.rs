@@ -180,10 +180,12 @@ fn has_colour() -> bool {
     AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
 }
 
+/// Characters of what a server or a file says that are shown.
+pub const MAX_SHOWN: usize = 300;
+
 /// What a server or a file says, and no more than that of it.
 pub fn short(text: &str) -> String {
-    const MAX: usize = 300;
-    match text.char_indices().nth(MAX) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -12,7 +12,7 @@ use super::Server;
 use super::authorization::RequestOptions;
 use super::pkce::Verifier;
 use super::redact::redact;
-use super::response::{self, Answer, DeviceCode, OAuthError, TokenResponse};
+use super::response::{self, Classified, DeviceCode, HttpResponse, OAuthError, TokenResponse};
 pub use super::transport::REQUEST_TIME;
 use super::transport::{self, agent};
 use crate::error::{Error, Kind};
@@ -178,20 +178,20 @@ impl Client {
             ("grant_type", "device_code"),
             ("code", device_code.expose_secret()),
         ];
-        let (status, body) = match self.post(&what, "/token", &parameters, limit.min(REQUEST_TIME))
-        {
-            Ok(answer) => answer,
+        let sent = self.post(&what, "/token", &parameters, limit.min(REQUEST_TIME));
+        let response = match sent {
+            Ok(response) => response,
             Err(error) => return Ok(Poll::Fault(error)),
         };
-        match response::classify(status, &body) {
-            Answer::Success(fields) => response::token(fields)
+        match self.classify("/token", &response) {
+            Classified::Success(fields) => response::token(fields)
                 .map(Poll::Token)
                 .map_err(|why| useless(&what, why)),
-            Answer::Useless(why) if status == 200 => Err(useless(&what, &why)),
+            Classified::Useless(why) if response.status == 200 => Err(useless(&what, &why)),
             // A captcha, a firewall's page, an outage: gone by the next poll,
             // perhaps.
-            Answer::Useless(why) => Ok(Poll::Fault(useless(&what, &why))),
-            Answer::Error(refusal) => match refusal.error.as_str() {
+            Classified::Useless(why) => Ok(Poll::Fault(useless(&what, &why))),
+            Classified::Error(refusal) => match refusal.error.as_str() {
                 "authorization_pending" => Ok(Poll::Pending),
                 "slow_down" => Ok(Poll::SlowDown),
                 _ => Err(self.refused(&what, &refusal, &[device_code])),
@@ -203,13 +203,13 @@ impl Client {
     pub fn revoke(&self, access_token: &SecretString) -> Result<(), Error> {
         let parameters = [("access_token", access_token.expose_secret())];
         let what = format!("revoking the token at {}", self.server.origin());
-        let (status, body) = self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)?;
-        match response::classify(status, &body) {
+        let response = self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)?;
+        match self.classify("/revoke_token", &response) {
             // RFC 7009, 2.2: whatever is in it.
-            _ if (200..300).contains(&status) => Ok(()),
-            Answer::Success(_) => Ok(()),
-            Answer::Useless(why) => Err(useless(&what, &why)),
-            Answer::Error(refusal) => Err(self.refused(&what, &refusal, &[access_token])),
+            _ if (200..300).contains(&response.status) => Ok(()),
+            Classified::Success(_) => Ok(()),
+            Classified::Useless(why) => Err(useless(&what, &why)),
+            Classified::Error(refusal) => Err(self.refused(&what, &refusal, &[access_token])),
         }
     }
 
@@ -233,12 +233,16 @@ impl Client {
         parameters: &[(&str, &str)],
         secrets: &[&SecretString],
     ) -> Result<Map<String, Value>, Error> {
-        let (status, body) = self.post(what, path, parameters, REQUEST_TIME)?;
-        match response::classify(status, &body) {
-            Answer::Success(fields) => Ok(fields),
-            Answer::Useless(why) => Err(useless(what, &why)),
-            Answer::Error(refusal) => Err(self.refused(what, &refusal, secrets)),
+        let response = self.post(what, path, parameters, REQUEST_TIME)?;
+        match self.classify(path, &response) {
+            Classified::Success(fields) => Ok(fields),
+            Classified::Useless(why) => Err(useless(what, &why)),
+            Classified::Error(refusal) => Err(self.refused(what, &refusal, secrets)),
         }
+    }
+
+    fn classify(&self, path: &str, response: &HttpResponse) -> Classified {
+        response::classify(response, &self.server.endpoint(path))
     }
 
     /// The error for a refusal, without the secrets that it may quote.
@@ -292,7 +296,7 @@ impl Client {
         path: &str,
         parameters: &[(&str, &str)],
         limit: Duration,
-    ) -> Result<(u16, Vec<u8>), Error> {
+    ) -> Result<HttpResponse, Error> {
         let url = self.server.endpoint(path);
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(parameters);
@@ -329,7 +333,8 @@ pub fn user_info(
     let authorization = format!("OAuth {}", access_token.expose_secret()).into();
     let mut asked = url.clone();
     asked.set_query(Some("format=json"));
-    let (status, body) = transport::get(&agent(&url)?, &what, &asked, &authorization, limit)?;
+    let response = transport::get(&agent(&url)?, &what, &asked, &authorization, limit)?;
+    let status = response.status;
     output::debug(&format!("GET {url}: {status}"));
     if status == 401 {
         return Err(Error::new(
@@ -338,7 +343,7 @@ pub fn user_info(
             "the server does not accept the token",
         ));
     }
-    let Answer::Success(fields) = response::classify(status, &body) else {
+    let Classified::Success(fields) = response::classify(&response, &url) else {
         return Err(useless(&what, &format!("answered with status {status}")));
     };
     let text = |name| Some(redact(&response::text(&fields, name)?, &[access_token]));
@@ -352,6 +357,12 @@ pub fn user_info(
 }
 
 fn useless(what: &str, why: &str) -> Error {
-    Error::new(Kind::Unreachable, what, why)
-        .hint("Is the OAuth URL that of an OAuth server, and does it work now?")
+    let hint = match why.contains("captcha") {
+        true => {
+            "Yandex takes this machine for a robot: open the OAuth URL in a browser here, or try \
+             later or from another network."
+        }
+        false => "Check that the OAuth URL is that of an OAuth server, and that it works now.",
+    };
+    Error::new(Kind::Unreachable, what, why).hint(hint)
 }

@@ -26,8 +26,11 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
         let proxy = set(&name).and_then(|value| parse(value.trim()));
         return match proxy {
             Some(proxy) => Ok(Some(proxy)),
-            None => Err(Error::usage(name, "not a proxy that can be used")
-                .hint("write http://HOST:PORT or https://HOST:PORT, or unset it")),
+            None => Err(Error::usage(name, "not a proxy that can be used").hint(
+                "Write http://USER:PASSWORD@HOST:PORT or https://…, with the special characters \
+                 of user and password percent-encoded: # is %23, / %2F, ? %3F, @ %40, \\ %5C, : \
+                 %3A, % %25. Or unset it.",
+            )),
         };
     }
     Ok(None)

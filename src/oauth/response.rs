@@ -8,12 +8,46 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Server;
-use super::redact::redact;
 use crate::error::{Error, Kind};
 use crate::json;
 use crate::output::short;
 
 const YEAR: u64 = 31_536_000;
+/// Bytes of a field that is kept in a token file, which has a limit too.
+const MAX_FIELD: usize = 16 << 10;
+
+/// What came back, as far as it is needed.
+#[derive(Debug, Default)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// Where a redirect leads.
+    pub location: Option<String>,
+    /// Whether Yandex's header for a captcha is there.
+    pub has_captcha_header: bool,
+}
+
+impl HttpResponse {
+    /// Yandex asks for a captcha in place of an answer where it takes the
+    /// client for a robot.
+    fn is_captcha(&self) -> bool {
+        let location = self.location.as_deref().unwrap_or_default();
+        let holds = |text: &str| {
+            self.body
+                .windows(text.len())
+                .any(|at| at == text.as_bytes())
+        };
+        self.has_captcha_header
+            || location.contains("showcaptcha")
+            || self.status != 200 && (holds("CAPTCHA required") || holds("showcaptcha"))
+    }
+
+    /// The host and path that a redirect leads to; its query may hold secrets.
+    fn target(&self, asked: &Url) -> Option<String> {
+        let target = asked.join(self.location.as_deref()?).ok()?;
+        Some(format!("{}{}", target.host_str()?, target.path()))
+    }
+}
 
 /// A successful answer of the token endpoint.
 #[derive(Debug)]
@@ -34,20 +68,29 @@ pub struct OAuthError {
     pub description: Option<String>,
 }
 
-/// What came back, as far as a client can go by it.
+/// What a response means.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Classified {
     Success(Map<String, Value>),
     Error(OAuthError),
     /// Not an OAuth server's answer; why.
     Useless(String),
 }
 
-/// Sorts an answer by its status and body.
-pub fn classify(status: u16, body: &[u8]) -> Answer {
+/// Sorts a response by its status and body. `asked` is where it is from.
+pub fn classify(response: &HttpResponse, asked: &Url) -> Classified {
+    let HttpResponse { status, body, .. } = response;
+    let status = *status;
+    if response.is_captcha() {
+        return Classified::Useless(format!("wants a captcha to be solved ({status})"));
+    }
     match status {
-        300..=399 => return Answer::Useless(format!("redirected elsewhere ({status})")),
-        429 | 500.. => return Answer::Useless(format!("answered with status {status}")),
+        300..=399 => {
+            let target = response.target(asked);
+            let target = target.map_or("elsewhere".to_owned(), |target| format!("to {target}"));
+            return Classified::Useless(format!("redirected {target} ({status})"));
+        }
+        429 | 500.. => return Classified::Useless(format!("answered with status {status}")),
         _ => {}
     }
     let Ok(fields) = json::object(body) else {
@@ -56,23 +99,23 @@ pub fn classify(status: u16, body: &[u8]) -> Answer {
         } else {
             "something that is not JSON"
         };
-        return Answer::Useless(format!("answered with {what} (status {status})"));
+        return Classified::Useless(format!("answered with {what} (status {status})"));
     };
     match text(&fields, "error") {
         Some(error) => {
-            let own: Vec<SecretString> = ["access_token", "refresh_token", "device_code"]
-                .iter()
-                .filter_map(|name| text(&fields, name).map(SecretString::from))
-                .collect();
-            let own: Vec<_> = own.iter().collect();
-            let description = text(&fields, "error_description");
-            Answer::Error(OAuthError {
-                error: redact(&error, &own),
-                description: description.map(|text| redact(&text, &own)),
+            // Whole: it is cut short once all secrets are known.
+            let hide = |text: String| {
+                let own = ["access_token", "refresh_token", "device_code"];
+                let own = own.iter().filter_map(|name| self::text(&fields, name));
+                own.fold(text, |text, secret| text.replace(&secret, "[…]"))
+            };
+            Classified::Error(OAuthError {
+                description: self::text(&fields, "error_description").map(hide),
+                error: hide(error),
             })
         }
-        None if (200..300).contains(&status) => Answer::Success(fields),
-        None => Answer::Useless(format!("answered with status {status} and no OAuth error")),
+        None if (200..300).contains(&status) => Classified::Success(fields),
+        None => Classified::Useless(format!("answered with status {status} and no OAuth error")),
     }
 }
 
@@ -82,6 +125,9 @@ pub fn classify(status: u16, body: &[u8]) -> Answer {
 /// What makes it unusable, without showing it.
 pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static str> {
     let access_token = match fields.remove("access_token") {
+        Some(Value::String(token)) if token.len() > MAX_FIELD => {
+            return Err("answered with an access token over 16 KiB");
+        }
         Some(Value::String(token)) if is_access_token(&token) => token.into(),
         Some(Value::String(token)) if token.is_empty() => {
             return Err("answered with an empty access token");
@@ -91,11 +137,23 @@ pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static s
         }
         _ => return Err("answered without an access token"),
     };
+    let token_type = text(&fields, "token_type");
+    let refresh_token = text(&fields, "refresh_token");
+    let scope = fields.get("scope").and_then(json::words);
+    for (field, too_long) in [
+        (&token_type, "answered with a token type over 16 KiB"),
+        (&refresh_token, "answered with a refresh token over 16 KiB"),
+        (&scope, "answered with a scope over 16 KiB"),
+    ] {
+        if field.as_ref().is_some_and(|field| field.len() > MAX_FIELD) {
+            return Err(too_long);
+        }
+    }
     Ok(TokenResponse {
         access_token,
-        token_type: text(&fields, "token_type"),
-        refresh_token: text(&fields, "refresh_token").map(SecretString::from),
-        scope: fields.get("scope").and_then(json::words),
+        token_type,
+        refresh_token: refresh_token.map(SecretString::from),
+        scope,
         expires_in: fields.get("expires_in").and_then(json::seconds),
     })
 }
@@ -133,7 +191,7 @@ pub fn device_code(
     let user_code = text(&fields, "user_code").ok_or("answered without a code to enter")?;
     // Both are shown, and a browser is started with one. What is shorter than
     // that is no secret, and may well stand in a URL.
-    let is_told = |shown: &str| redact(shown, &[&device_code]) != shown;
+    let is_told = |shown: &str| shown.contains(device_code.expose_secret());
     let is_secret = device_code.expose_secret().len() >= 8;
     if is_secret && (is_told(page.as_str()) || is_told(&user_code)) {
         return Err("answered with a device code that everybody would see");
@@ -179,9 +237,19 @@ mod tests {
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
+    fn sorted(status: u16, body: &[u8]) -> Classified {
+        let body = body.to_owned();
+        let response = HttpResponse {
+            status,
+            body,
+            ..HttpResponse::default()
+        };
+        classify(&response, &Server::default().endpoint("/token"))
+    }
+
     fn answered(body: &str) -> Result<TokenResponse, &'static str> {
-        match classify(200, body.as_bytes()) {
-            Answer::Success(fields) => token(fields),
+        match sorted(200, body.as_bytes()) {
+            Classified::Success(fields) => token(fields),
             other => panic!("{other:?}"),
         }
     }
@@ -262,9 +330,9 @@ mod tests {
             (200, "[]", None),
             (404, "{}", None),
         ] {
-            match (classify(status, body.as_bytes()), wanted) {
-                (Answer::Error(got), Some(wanted)) => assert_eq!(got, wanted),
-                (Answer::Useless(_), None) => {}
+            match (sorted(status, body.as_bytes()), wanted) {
+                (Classified::Error(got), Some(wanted)) => assert_eq!(got, wanted),
+                (Classified::Useless(_), None) => {}
                 (got, _) => panic!("{status} {body}: {got:?}"),
             }
         }

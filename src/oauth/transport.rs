@@ -12,6 +12,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
+use super::response::HttpResponse;
 use super::{handshake, proxy};
 use crate::error::{Error, Kind};
 use crate::http::is_loopback_name;
@@ -37,7 +38,7 @@ pub fn post(
     form: &SecretString,
     limit: Duration,
     connect_limit: Duration,
-) -> Result<(u16, Vec<u8>), Error> {
+) -> Result<HttpResponse, Error> {
     let begun = Instant::now();
     let left_of = |limit: Duration| (begun + limit).saturating_duration_since(Instant::now());
     let left = || left_of(limit);
@@ -55,10 +56,10 @@ pub fn post(
             .header("Accept", "application/json");
         let form = form.clone();
         let failed = match within(left(), move || request.send(form.expose_secret())) {
-            Ok((status, body)) => {
-                let took = begun.elapsed().as_millis();
+            Ok(response) => {
+                let (status, took) = (response.status, begun.elapsed().as_millis());
                 output::debug(&format!("POST {url}: {status} in {took} ms"));
-                return Ok((status, body));
+                return Ok(response);
             }
             Err(failed) => failed,
         };
@@ -83,7 +84,7 @@ pub fn get(
     url: &Url,
     authorization: &SecretString,
     limit: Duration,
-) -> Result<(u16, Vec<u8>), Error> {
+) -> Result<HttpResponse, Error> {
     let request = agent
         .get(url.as_str())
         .config()
@@ -137,7 +138,7 @@ struct Failed {
 fn within(
     limit: Duration,
     send: impl FnOnce() -> Result<Response<Body>, ureq::Error> + Send + 'static,
-) -> Result<(u16, Vec<u8>), Failed> {
+) -> Result<HttpResponse, Failed> {
     let (done, answer) = channel();
     let work = move || {
         let _ = done.send(read(send()));
@@ -153,15 +154,23 @@ fn within(
     answer.unwrap_or_else(|_| Err(failed(ureq::Error::Timeout(Timeout::Global))))
 }
 
-fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Failed> {
+fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<HttpResponse, Failed> {
     let mut answer = sent.map_err(|error| Failed {
         error,
         answered: false,
     })?;
     let status = answer.status().as_u16();
+    let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+    let location = header("Location");
+    let has_captcha_header = answer.headers().contains_key("X-Yandex-Captcha");
     let body = answer.body_mut().with_config().limit(MAX_BODY);
     match body.read_to_vec() {
-        Ok(body) => Ok((status, body)),
+        Ok(body) => Ok(HttpResponse {
+            status,
+            body,
+            location,
+            has_captcha_header,
+        }),
         Err(error) => Err(Failed {
             error,
             answered: true,

@@ -22,7 +22,7 @@ use crate::oauth::Server;
 use crate::oauth::authorization::{Response, parse_response};
 use crate::oauth::pkce::State;
 use crate::oauth::proxy;
-use crate::oauth::response::{self, Answer};
+use crate::oauth::response::{self, Classified, HttpResponse};
 use crate::output::sanitize;
 use crate::store::token::StoredToken;
 
@@ -177,8 +177,14 @@ pub fn token_file(content: &[u8]) {
 /// characters of one, is not shown, and can be kept; an error is one short
 /// line.
 pub fn token_answer(status: u16, body: &[u8]) {
-    match response::classify(status, body) {
-        Answer::Success(fields) => {
+    let answer = HttpResponse {
+        status,
+        body: body.to_owned(),
+        ..HttpResponse::default()
+    };
+    let asked = Url::parse("https://oauth.yandex.com/token").expect("a valid URL");
+    match response::classify(&answer, &asked) {
+        Classified::Success(fields) => {
             assert!((200..300).contains(&status));
             if let Ok(code) = response::device_code(fields.clone(), &Server::default()) {
                 assert_eq!(code.verification_url.scheme(), "https");
@@ -202,7 +208,7 @@ pub fn token_answer(status: u16, body: &[u8]) {
                 refresh_token.map(|token| token.expose_secret().to_owned())
             );
         }
-        Answer::Error(refusal) => {
+        Classified::Error(refusal) => {
             assert!(!refusal.error.is_empty() && !(300..400).contains(&status));
             assert!(status != 429 && status < 500);
             let error = response::refused("refreshing the token", &refusal);
@@ -210,7 +216,7 @@ pub fn token_answer(status: u16, body: &[u8]) {
             assert!(error.why.chars().count() <= 604, "two short texts");
             assert!(!sanitize(&error.why).contains(char::is_control));
         }
-        Answer::Useless(why) => assert!(!why.is_empty()),
+        Classified::Useless(why) => assert!(!why.is_empty()),
     }
 }
 

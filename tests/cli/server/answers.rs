@@ -239,6 +239,38 @@ fn a_redirect_of_the_exchange_is_not_followed_anywhere() {
 }
 
 #[test]
+fn a_redirect_is_named_by_host_and_path_and_a_captcha_is_called_one() {
+    let location = "Location: https://login.test/sign/in?code=c0de7654321\r\n";
+    let captcha = "Location: https://ya.test/showcaptcha?retpath=1\r\n";
+    let header = "X-Yandex-Captcha: captcha\r\n";
+    let required = r#"{"error": "403", "error_description": "CAPTCHA required"}"#;
+    for (status, headers, body, says) in [
+        (302, location, "", "redirected to login.test/sign/in (302)"),
+        (302, captcha, "", "captcha"),
+        (200, header, "<html>", "captcha"),
+        (403, "", required, "captcha"),
+    ] {
+        let server = Server::start(move |_| http(status, headers, body.as_bytes()));
+        fails(says, &server, &["-v"], 6, says);
+    }
+}
+
+#[test]
+fn a_field_that_a_token_file_could_not_hold_makes_an_answer_useless() {
+    let long = "T0kenText".repeat(2000);
+    for (field, says) in [
+        ("access_token", "an access token over 16 KiB"),
+        ("refresh_token", "a refresh token over 16 KiB"),
+        ("scope", "a scope over 16 KiB"),
+    ] {
+        let mut answer = json!({"access_token": "y0_T0kenText"});
+        answer[field] = json!(long);
+        let server = answers(200, answer.to_string());
+        fails(field, &server, &["--save"], 6, says);
+    }
+}
+
+#[test]
 fn a_server_that_hangs_up_or_speaks_no_http_was_not_reached() {
     let length = SUCCESS.len();
     for bytes in [
