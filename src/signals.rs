@@ -9,6 +9,7 @@
 mod unix {
     use std::process::{Command, ExitStatus};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
     use std::time::Duration;
     use std::{io, thread};
@@ -18,6 +19,9 @@ mod unix {
 
     /// How long a signal waits for what is to be put away.
     const PUT_AWAY_TIME: Duration = Duration::from_millis(500);
+
+    /// Whether [`BlockedSignals`] keep [`before_death`] waiting as well.
+    static ARE_HELD: AtomicBool = AtomicBool::new(false);
 
     fn endings() -> SigSet {
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
@@ -55,6 +59,9 @@ mod unix {
         thread::spawn(move || {
             loop {
                 if let Ok(signal) = wanted.wait() {
+                    while ARE_HELD.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_millis(5));
+                    }
                     // A standard error that nobody reads must not keep us.
                     let (done, finished) = channel();
                     let put_away = Arc::clone(&put_away);
@@ -77,6 +84,7 @@ mod unix {
         /// Called before any other thread is started: one that doesn't hold
         /// them back would be sent them instead.
         pub fn hold() -> BlockedSignals {
+            ARE_HELD.store(true, Ordering::Relaxed);
             let before = SigSet::thread_get_mask().ok();
             let _ = held().thread_block();
             BlockedSignals(before)
@@ -103,6 +111,7 @@ mod unix {
 
     impl Drop for BlockedSignals {
         fn drop(&mut self) {
+            ARE_HELD.store(false, Ordering::Relaxed);
             if let Some(mask) = &self.0 {
                 let _ = mask.thread_set_mask();
             }

@@ -147,8 +147,9 @@ pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
 /// One line from a terminal, which doesn't show it.
 fn prompt(line: &mut String) -> std::io::Result<usize> {
     signals::before_death(platform::show_input);
-    output::prompt("Client secret (not shown):");
+    // What is typed before that is discarded.
     platform::hide_input();
+    output::prompt("Client secret (not shown):");
     let read = std::io::stdin().lock().read_line(line);
     platform::show_input();
     output::prompt("");

@@ -469,3 +469,27 @@ fn nobody_waits_for_a_process_whose_secret_does_not_come() {
     prints(&waiting.finish(), "n3w\n", "");
     assert_eq!(server.requests().len(), 1);
 }
+
+/// The prompt has a thread of its own wait for signals, to show the input again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_during_a_refresh_waits_also_where_the_secret_was_typed() {
+    let home = Home::new();
+    let (server, was_asked, release) = Server::held(RENEWED);
+    issued(&home, &server, 1, json!({}));
+    let script = format!(
+        "echo pid $$; export YANDEX_OAUTH_URL={}; exec \"$@\"",
+        server.origin
+    );
+    let arguments = ["refresh", "--client-secret-file", "-"];
+    let mut terminal = crate::support::terminal::Terminal::shell(&home, &script, &arguments);
+    terminal.shows("not shown");
+    terminal.types("s3cret\n");
+    was_asked.recv().unwrap();
+    terminal.types("\u{3}");
+    terminal.shows("^C");
+    release.send(()).unwrap();
+    // The signal may come too late to end it.
+    assert!([Some(0), Some(130)].contains(&terminal.finish()));
+    assert_eq!(file(&home)["refresh_token"], "r2");
+}
