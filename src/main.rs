@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     if let Some(code) = commands::completions::answer() {
         return code;
     }
+    signals::fail_writes_past_limit();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return commands::usage(&error),

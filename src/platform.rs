@@ -68,6 +68,11 @@ mod unix {
     /// The error of an address family that the machine doesn't have.
     pub const NO_ADDRESS_FAMILY: i32 = libc::EAFNOSUPPORT;
 
+    /// Elsewhere a file that another process has open is busy.
+    pub fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        attempt()
+    }
+
     /// The terminal's settings before its input was hidden.
     static SHOWN: Mutex<Option<Termios>> = Mutex::new(None);
 
@@ -136,9 +141,30 @@ mod elsewhere {
     use std::io;
     use std::net::{TcpListener, TcpStream};
     use std::process::{Command, ExitStatus};
+    use std::time::{Duration, Instant};
 
     /// WSAEAFNOSUPPORT
     pub const NO_ADDRESS_FAMILY: i32 = 10047;
+
+    /// What another process has open can't be replaced or opened at once:
+    /// access denied, a sharing or a lock violation.
+    pub fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        const BUSY: [i32; 3] = [5, 32, 33];
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            match attempt() {
+                Err(error)
+                    if error
+                        .raw_os_error()
+                        .is_some_and(|code| BUSY.contains(&code))
+                        && Instant::now() < until =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
 
     pub fn hide_input() {}
 

@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP, where something must be put away before the
-//! process dies by them.
+//! Signals, where something must be put away before the process dies by them,
+//! or where what was spent must reach the disk first.
 //!
 //! They are blocked, not caught: a signal that the caller had set to be
 //! ignored (`nohup`) stays ignored, and the process still dies by the signal
@@ -29,12 +29,21 @@ mod unix {
             .collect()
     }
 
-    /// What a program's sandbox outlives. SIGQUIT too: Ctrl-\ is sent to both,
-    /// and the one that puts away must not be the first to die.
+    /// What is held back. SIGXFSZ for good: a write past `ulimit -f` fails
+    /// instead.
     fn held() -> SigSet {
         let mut held = endings();
         held.add(Signal::SIGQUIT);
+        held.add(Signal::SIGTSTP);
+        held.add(Signal::SIGXFSZ);
         held
+    }
+
+    /// Has a write past `ulimit -f` fail instead of killing the process.
+    pub fn fail_writes_past_limit() {
+        let mut limit = SigSet::empty();
+        limit.add(Signal::SIGXFSZ);
+        let _ = limit.thread_block();
     }
 
     /// The endings that the caller has not set to be ignored. Only Linux tells;
@@ -100,8 +109,9 @@ mod unix {
             thread::spawn(move || {
                 loop {
                     match held().wait() {
-                        Ok(Signal::SIGINT | Signal::SIGQUIT) | Err(_) => {}
-                        Ok(signal) => drop(kill(pid, signal)),
+                        Ok(signal @ (Signal::SIGTERM | Signal::SIGHUP)) => drop(kill(pid, signal)),
+                        Ok(Signal::SIGTSTP) => drop(raise(Signal::SIGSTOP)),
+                        Ok(_) | Err(_) => {}
                     }
                 }
             });
@@ -139,10 +149,15 @@ mod unix {
 }
 
 #[cfg(unix)]
-pub use unix::{BlockedSignals, before_death, delivered, never_stopped_for_reading};
+pub use unix::{
+    BlockedSignals, before_death, delivered, fail_writes_past_limit, never_stopped_for_reading,
+};
 
 #[cfg(not(unix))]
 pub fn before_death(_put_away: impl Fn() + Send + Sync + 'static) {}
+
+#[cfg(not(unix))]
+pub fn fail_writes_past_limit() {}
 
 #[cfg(not(unix))]
 pub fn never_stopped_for_reading() {}

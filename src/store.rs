@@ -9,6 +9,8 @@ pub mod token;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
@@ -18,6 +20,10 @@ use crate::private_dir;
 use atomic_file::AtomicFile;
 use token::StoredToken;
 
+const NO_HOME: &str = "Set XDG_DATA_HOME, or pass the token file with --token-file.";
+/// How often a mounted file that makes no sense is read again.
+const TORN_TRIES: u32 = 3;
+const TORN_PAUSE: Duration = Duration::from_millis(20);
 /// More than any token file has.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -55,23 +61,30 @@ impl Location {
     pub fn load(&self) -> Result<Option<StoredToken>, Error> {
         let path = self.path()?;
         let failed = |why: String| Error::local(format!("reading {}", path.display()), why);
-        match read(&path) {
-            Ok(text) => {
-                // Whoever can replace the file says what we hand out.
-                files::refuse_open_directory(files::parent(&path))?;
-                StoredToken::parse(&text).map(Some).map_err(|why| {
-                    failed(format!("not a token file: {why}"))
-                        .hint(format!("A new one is made by `{}`.", self.login()))
-                })
+        let mut tries = TORN_TRIES;
+        loop {
+            let text = match read(&path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failed(error.to_string())),
+            };
+            // Whoever can replace the file says what we hand out.
+            files::check_directories(&path)?;
+            if text.is_empty() {
+                return Ok(None);
             }
-            // A first login may have been killed just before its rename.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                match AtomicFile::of_token(&path).is_ok_and(|file| file.recover()) {
-                    true => self.load(),
-                    false => Ok(None),
+            match StoredToken::parse(&text) {
+                Ok(token) => return Ok(Some(token)),
+                // One that is written in place may be half there.
+                Err(_) if tries > 0 && files::is_mount_point(&path) => {
+                    tries -= 1;
+                    thread::sleep(TORN_PAUSE);
+                }
+                Err(why) => {
+                    return Err(failed(format!("not a token file: {why}"))
+                        .hint(format!("Make a new one: {}", self.login())));
                 }
             }
-            Err(error) => Err(failed(error.to_string())),
         }
     }
 
@@ -129,7 +142,7 @@ fn quoted(word: &str) -> String {
 /// Reads a file of ours, unless it is none: a FIFO would hang, and a huge file
 /// fill the memory.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = files::open(path)?;
+    let file = platform::retry(|| files::open(path))?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(std::io::Error::other("not a regular file"));
@@ -137,31 +150,11 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     if found.len() > MAX_FILE {
         return Err(std::io::Error::other("larger than 1 MiB"));
     }
-    warn_of_readers(path, &found);
+    files::warn_of_readers(path, &found);
     // One byte more shows the end of the file without growing.
     let mut text = Vec::with_capacity(found.len() as usize + 1);
     file.take(MAX_FILE).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// Others who can read a token can use it.
-fn warn_of_readers(path: &Path, found: &fs::Metadata) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        use std::sync::atomic::{AtomicBool, Ordering};
-
-        // A waiter reads again and again; `status` says it of many files.
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        let (path, me) = (path.display(), nix::unistd::geteuid().as_raw());
-        if found.mode() & 0o077 != 0 && !TOLD.swap(true, Ordering::Relaxed) {
-            crate::output::warn(&format!("other users can read {path}: `chmod 600` it"));
-        }
-        if found.uid() != me && !TOLD.swap(true, Ordering::Relaxed) {
-            crate::output::warn(&format!("{path} belongs to another user"));
-        }
-    }
-    let _ = (path, found);
 }
 
 /// A profile's name is the stem of a file name, never a path.
@@ -202,7 +195,7 @@ fn data_dir() -> Result<PathBuf, Error> {
                 "finding the data directory",
                 "this user has no home directory",
             )
-            .hint("Set XDG_DATA_HOME, or give the file by --token-file.")
+            .hint(NO_HOME)
         })
 }
 
@@ -216,14 +209,24 @@ fn make_data_dir() -> Result<PathBuf, Error> {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(creating(dir, &error));
             }
-            _ => {}
+            Err(_) => {}
+            // Root makes it for the user whose home it is in.
+            #[cfg(unix)]
+            Ok(()) => {
+                if let Some((user, group)) = files::owner_of_directory(files::parent(dir)) {
+                    std::os::unix::fs::chown(dir, Some(user), Some(group))
+                        .map_err(|error| creating(dir, &error))?;
+                }
+            }
+            #[cfg(not(unix))]
+            Ok(()) => {}
         }
     }
     Ok(dir)
 }
 
 fn creating(dir: &Path, cause: &std::io::Error) -> Error {
-    Error::local(format!("creating {}", dir.display()), cause)
+    Error::local(format!("creating {}", dir.display()), cause).hint(NO_HOME)
 }
 
 /// Yandex's limits: 6 to 50 characters, printable ASCII.

@@ -10,10 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::cli::Format;
 use crate::error::Error;
 use crate::output;
-use crate::signals;
 use crate::store::Location;
-use crate::store::atomic_file::{AtomicFile, Reservation};
-use crate::store::files::{follow_no_planted_link, take_nothing_planted};
+use crate::store::atomic_file::{AtomicFile, rescued};
+use crate::store::files;
 use crate::store::token::StoredToken;
 
 pub enum Destination {
@@ -21,8 +20,8 @@ pub enum Destination {
     /// A pipe, a terminal, a device: written to, never replaced.
     Stream(File, PathBuf, Format),
     /// A file of the user's that is replaced.
-    File(Reservation, Format),
-    Saved(Reservation),
+    File(AtomicFile, Format),
+    Saved(AtomicFile),
 }
 
 impl Destination {
@@ -34,31 +33,20 @@ impl Destination {
             return Ok(Destination::Printed(format));
         };
         if is_stream(path) {
-            let file = follow_no_planted_link(path)
-                .and_then(|()| take_nothing_planted(path))
-                .and_then(|()| File::options().append(true).open(path));
+            let file =
+                files::refuse_planted(path).and_then(|()| File::options().append(true).open(path));
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
             return Ok(Destination::Stream(file, path.to_owned(), format));
         }
-        Reservation::make(&AtomicFile::of(path)?).map(|room| Destination::File(room, format))
+        let file = AtomicFile::of(path)?;
+        file.lock()?.make_sure_of_room()?;
+        Ok(Destination::File(file, format))
     }
 
     pub fn save(location: &Location) -> Result<Destination, Error> {
-        Reservation::make(&location.file()?).map(Destination::Saved)
-    }
-
-    /// Sees to it that a signal, while a person logs in, leaves neither the
-    /// reservation behind nor a countdown on the terminal. Called before any
-    /// other thread is started.
-    pub fn guard(&self) {
-        let room = match self {
-            Destination::File(room, _) | Destination::Saved(room) => Some(room.clone()),
-            Destination::Printed(_) | Destination::Stream(..) => None,
-        };
-        signals::before_death(move || {
-            output::end_progress();
-            drop(room.clone());
-        });
+        let file = location.file()?;
+        file.lock()?.make_sure_of_room()?;
+        Ok(Destination::Saved(file))
     }
 
     /// Whether the token will be seen at a terminal.
@@ -66,18 +54,27 @@ impl Destination {
         matches!(self, Destination::Printed(_)) && std::io::stdout().is_terminal()
     }
 
-    /// Prints or keeps the token.
+    /// Prints or saves the token.
     pub fn put(self, token: &StoredToken) -> Result<(), Error> {
         match self {
             Destination::Printed(format) => output::result(render(token, format).expose_secret()),
             Destination::Stream(mut file, path, format) => file
                 .write_all(render(token, format).expose_secret().as_bytes())
                 .map_err(|e| output::written(&format!("writing {}", path.display()), &e)),
-            Destination::File(room, format) => {
-                room.commit(render(token, format).expose_secret().as_bytes())
-            }
-            Destination::Saved(room) => room.commit(token.to_json().expose_secret().as_bytes()),
+            Destination::File(file, format) => file
+                .lock()?
+                .commit(render(token, format).expose_secret().as_bytes()),
+            Destination::Saved(file) => file
+                .lock()?
+                .commit(token.to_json().expose_secret().as_bytes()),
         }
+    }
+
+    /// Prints or saves a token that something was spent for: where that fails
+    /// it is kept elsewhere, and the error says where.
+    pub fn put_or_rescue(self, token: &StoredToken) -> Result<(), Error> {
+        self.put(token)
+            .map_err(|error| rescued(error, token.to_json().expose_secret().as_bytes()))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::error::Error;
 use crate::login::browser::SECRET_VARIABLES;
 use crate::platform;
+use crate::signals;
 
 pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
     let location = location(options.location)?;
@@ -24,7 +25,7 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
         command.env_remove(name);
     }
     command.env(options.env, token.access_token.expose_secret());
-    match platform::become_program(&mut command) {
+    match signals::delivered(|| platform::become_program(&mut command)) {
         Ok(status) => Ok(exit_code(status)),
         Err(error) => Ok(not_started(&command, &error)),
     }

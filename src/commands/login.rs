@@ -24,6 +24,7 @@ use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
 use crate::platform;
 use crate::sandbox::Sandbox;
+use crate::signals;
 use crate::store::Location;
 use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
@@ -96,7 +97,7 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
         true => Destination::save(&location)?,
         false => Destination::print(options.result.output.as_deref(), options.result.format)?,
     };
-    destination.guard();
+    signals::before_death(output::end_progress);
     let sandbox = match options.sandbox {
         true => {
             let sandbox = start_sandbox(&options.application)?;
@@ -198,7 +199,7 @@ impl Session {
             token.login = saving.remember.clone();
         }
         let is_at_terminal = self.destination.is_terminal();
-        self.destination.put(&token)?;
+        self.destination.put_or_rescue(&token)?;
         Ok(Finished {
             token,
             application: self.application,

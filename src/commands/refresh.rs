@@ -11,11 +11,10 @@ use super::renewal::login_again;
 use super::saved::Saved;
 use super::{location, variable};
 use crate::cli::{self, Format};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
-use crate::store::atomic_file::rescued;
 use crate::store::token::StoredToken;
 
 pub fn run(options: cli::Refresh) -> Result<ExitCode, Error> {
@@ -62,21 +61,8 @@ fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<E
     }
     let mut token = StoredToken::new(answer, client_id, server.origin(), None);
     token.refresh_token.get_or_insert(refresh_token);
-    // The old one is spent: what can't be printed must not be lost. A closed
-    // pipe, silent otherwise, is an error to be read here.
-    let printed = destination.put(&token).map_err(|error| {
-        let kind = match error.kind {
-            Kind::ClosedPipe => Kind::Other,
-            kind => kind,
-        };
-        match error.hint {
-            Some(_) => error,
-            None => rescued(
-                Error { kind, ..error },
-                token.to_json().expose_secret().as_bytes(),
-            ),
-        }
-    });
+    // The old one is spent.
+    let printed = destination.put_or_rescue(&token);
     drop(held);
     printed?;
     Ok(ExitCode::SUCCESS)

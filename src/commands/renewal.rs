@@ -84,7 +84,7 @@ impl Saved<'_> {
             None => done(token).map(|token| Ok((token, Ok(())))),
         };
         let file = self.location.file()?;
-        let mut lock = match file.lock_unless(|| outcome(self.load().ok()?))? {
+        let lock = match file.lock_unless(|| outcome(self.load().ok()?))? {
             Turn::Done(outcome) => return outcome,
             Turn::Lock(lock) => lock,
         };
@@ -92,7 +92,7 @@ impl Saved<'_> {
         if let Some(outcome) = outcome(token.clone()) {
             return outcome;
         }
-        lock.reserve()?;
+        lock.make_sure_of_room()?;
         self.renew(token, &issuer, lock)
     }
 
@@ -133,7 +133,7 @@ impl Saved<'_> {
             ..issuer
         };
         let file = self.location.file().map_err(silent)?;
-        let mut lock = file.lock_if_free().map_err(silent)?.ok_or(Skipped::Busy)?;
+        let lock = file.try_lock().map_err(silent)?.ok_or(Skipped::Busy)?;
         let token = self.load().map_err(silent)?;
         if !token.is_same_as(seen) {
             return Ok(token);
@@ -141,7 +141,7 @@ impl Saved<'_> {
         if token.renew_failed_at != seen.renew_failed_at {
             return Err(Skipped::Silent(self.noted(&token)));
         }
-        lock.reserve().map_err(silent)?;
+        lock.make_sure_of_room().map_err(silent)?;
         match self.renew(token, &issuer, lock) {
             Ok((renewed, saved)) => {
                 // Said even where warnings are not wanted: where the new

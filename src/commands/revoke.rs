@@ -34,10 +34,10 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     let issuer = saved.issuer(&seen)?;
-    let mut lock = location.file()?.lock()?;
+    let lock = location.file()?.lock()?;
     let token = saved.load()?;
     issuer.expect_issued(&token)?;
-    lock.reserve()?;
+    lock.make_sure_of_room()?;
     // A token that is revoked must not stay here.
     let held = signals::BlockedSignals::hold();
     issuer

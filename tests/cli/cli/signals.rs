@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 
 use crate::support::browser::{callback, get};
 use crate::support::files::script;
-use crate::support::login::{ANSWER, complete, login};
+use crate::support::login::{ANSWER, login};
 use crate::support::send;
 use crate::support::server::{Answer, Server};
 use crate::support::{Home, PATIENCE, Running};
@@ -72,7 +72,6 @@ fn a_signal_leaves_the_old_file_as_it_was() {
     std::fs::write(home.path().join("old"), "old").unwrap();
     let mut running = Running::start(&mut home.command(&login(&server, &["-o", "old"])));
     running.url();
-    assert_eq!(home.files(), [".old.tmp", "old"], "while it waits");
     send(&running, &["TERM"]);
     assert_eq!(running.finish().signal, Some(15));
     assert_eq!(home.files(), ["old"]);
@@ -112,35 +111,6 @@ fn a_login_goes_on_after_an_ignored_signal() {
     }
 }
 
-/// Sends a signal that is ignored, and waits until the program has taken it.
-#[cfg(target_os = "linux")]
-fn taken(running: &Running, name: &str) {
-    send(running, &[name]);
-    let status = format!("/proc/{}/status", running.child.id());
-    let until = std::time::Instant::now() + PATIENCE;
-    loop {
-        let text = std::fs::read_to_string(&status).unwrap();
-        if text.contains("ShdPnd:\t0000000000000000\n") {
-            return;
-        }
-        assert!(std::time::Instant::now() < until, "{text}");
-        std::thread::yield_now();
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_ignored_signal_does_not_give_up_the_room_that_is_reserved() {
-    let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
-    let mut command = home.after("trap '' INT", &login(&server, &["-o", "out"]));
-    let mut running = Running::start(&mut command);
-    running.url();
-    // Once the second is taken, all is done that the first led to.
-    taken(&running, "INT");
-    taken(&running, "INT");
-    assert_eq!(home.files(), [".out.tmp"]);
-}
-
 #[test]
 fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
@@ -152,22 +122,4 @@ fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
     running.line("no browser could be opened");
     send(&running, &["INT"]);
     assert_eq!(running.finish().signal, Some(2));
-}
-
-#[test]
-fn what_a_kill_left_is_used_again_and_does_not_pile_up() {
-    let (home, server) = (Home::new(), Server::json(200, ANSWER));
-    let arguments = login(&server, &["--save"]);
-    let left = ["data/yandex-token/.default.json.tmp"];
-    for _ in 0..3 {
-        let mut running = Running::start(&mut home.command(&arguments));
-        running.url();
-        send(&running, &["KILL"]);
-        assert_eq!(running.finish().signal, Some(9));
-        assert_eq!(home.files(), left);
-        let size = std::fs::metadata(home.path().join(left[0])).unwrap().len();
-        assert_eq!(size, 64 << 10);
-    }
-    assert_eq!(complete(home.command(&arguments)).code, Some(0));
-    assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }

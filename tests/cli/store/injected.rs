@@ -20,30 +20,28 @@ use crate::support::{BINARY, Finished, Home, mode, now, run};
 /// A thread that is refused is a panic, in an error's form.
 const THREADS: &str = "?clone,?clone3";
 
-/// What can fail, and how: once, or with a `+` from then on. `kill` is SIGKILL.
-const FAULTS: [(&str, &str); 16] = [
+/// What can fail, and how: once, or with a `+` from then on.
+const FAULTS: [(&str, &str); 14] = [
     (
         "openat",
-        "ENOSPC EIO EINTR EMFILE EACCES EDQUOT ENOSPC+ EMFILE+ kill",
+        "ENOSPC EIO EINTR EMFILE EACCES EDQUOT ENOSPC+ EMFILE+",
     ),
-    ("?statx", "EIO EACCES EIO+ kill"),
-    ("read", "EIO EINTR kill"),
-    ("write", "ENOSPC EIO EINTR EDQUOT kill"),
-    ("fsync,?fdatasync", "ENOSPC EIO EINTR EDQUOT EIO+ kill"),
+    ("?statx", "EIO EACCES EIO+"),
+    ("read", "EIO EINTR"),
+    ("write", "ENOSPC EIO EINTR EDQUOT"),
+    ("fsync,?fdatasync", "ENOSPC EIO EINTR EDQUOT EIO+"),
     (
         "?rename,?renameat,?renameat2",
-        "ENOSPC EIO EACCES EDQUOT EIO+ kill",
+        "ENOSPC EIO EACCES EBUSY EDQUOT EBUSY+",
     ),
-    ("flock", "EIO EINTR ENOLCK ENOLCK+ kill"),
-    ("ftruncate", "EIO EINTR EIO+ kill"),
-    ("lseek", "EIO EIO+ kill"),
-    ("close", "ENOSPC EIO EINTR EDQUOT EIO+ kill"),
-    ("?unlink,?unlinkat", "EIO EACCES EIO+ kill"),
-    ("?mkdir,?mkdirat", "ENOSPC EACCES EDQUOT kill"),
-    ("?chmod,fchmod,?fchmodat", "EIO EPERM EPERM+ kill"),
-    ("?readlink,?readlinkat", "EIO EACCES EIO+ kill"),
-    ("getrandom", "EINTR kill"),
-    (THREADS, "EAGAIN EAGAIN+ kill"),
+    ("flock", "EIO EINTR ENOLCK ENOLCK+"),
+    ("close", "ENOSPC EIO EINTR EDQUOT EIO+"),
+    ("?unlink,?unlinkat", "EIO EACCES EIO+"),
+    ("?mkdir,?mkdirat", "ENOSPC EACCES EDQUOT"),
+    ("?chmod,fchmod,?fchmodat", "EIO EPERM EPERM+"),
+    ("?readlink,?readlinkat", "EIO EACCES EIO+"),
+    ("getrandom", "EINTR"),
+    (THREADS, "EAGAIN EAGAIN+"),
 ];
 
 /// What is done, from what state.
@@ -200,7 +198,6 @@ impl Case<'_> {
         self.prepare();
         let Fault { calls, how, when } = self.fault;
         let (effect, more) = match how.strip_suffix('+') {
-            _ if how == "kill" => ("signal=KILL".to_owned(), ""),
             Some(error) => (format!("error={error}"), "+"),
             None => (format!("error={how}"), ""),
         };
@@ -213,23 +210,21 @@ impl Case<'_> {
             assert_eq!(done.code, Some(0), "no fault, and yet: {done:#?}");
             return None;
         }
-        let found = self.check(&done, &log);
+        let found = self.check(&done);
         Some(found.map_err(|why| format!("{:?}, {:?}: {why}\n{done:#?}", self.deed, self.fault)))
     }
 
-    fn check(&self, done: &Finished, log: &str) -> Result<(), String> {
-        let killed = self.fault.how == "kill";
+    fn check(&self, done: &Finished) -> Result<(), String> {
         let newest = self.newest();
         let panicked = done.stderr.contains("an unexpected fault");
         let may_panic = self.fault.calls == THREADS;
         ensure(may_panic || !panicked, "it panicked")?;
         match (done.code, done.signal) {
-            (None, Some(9)) => ensure(killed, "it was killed")?,
             (Some(0..=8), None) => {}
             _ => return Err("no such exit status".into()),
         }
         // A failing write may have been that of the message itself.
-        let may_be_silent = self.fault.calls == "write" || killed || done.code == Some(0);
+        let may_be_silent = self.fault.calls == "write" || done.code == Some(0);
         let told = done.stderr.contains("yandex-token: ");
         ensure(told || may_be_silent, "it says nothing")?;
         let prints = matches!(self.deed, Deed::Token(_) | Deed::Refresh);
@@ -268,27 +263,12 @@ impl Case<'_> {
         if self.is_hopeless(done) {
             return Ok(());
         }
-        // Between the answer and its writing, a kill takes the token.
-        let content = format!(r#"{{\"access_token\":\"a{newest}\""#);
-        let written = |line: &str| line.contains(&content) && line.contains(" = ");
-        let written = log
-            .lines()
-            .any(|line| written(line) && !line.contains("= ?"));
-        if killed && newest > 1 && !written {
-            return Ok(());
-        }
         let again = self.again("token");
         if newest == 1 && !self.has_file() {
             return ensure(again.code == Some(7), "a token from nowhere");
         }
         let has_newest = again.stdout == format!("a{}\n", self.newest());
-        // One that was written, but not renamed, waits for the next lock.
-        let is_good = matches!(
-            self.deed,
-            Deed::Refresh | Deed::Token(3600) | Deed::Save { over: true }
-        );
-        let has_old = killed && is_good && again.stdout == "a1\n";
-        ensure(has_newest || has_old, "the newest token is lost")?;
+        ensure(has_newest, "the newest token is lost")?;
         let refreshed = self.again("refresh").stdout == format!("a{}\n", self.newest());
         ensure(refreshed, "the newest refresh token is lost")?;
         let known = ["default.json", ".default.json.tmp"];
@@ -310,7 +290,7 @@ impl Case<'_> {
         let has_new = newest > 1 && out == new;
         ensure(has_new || out == "0ld\n", "the file is torn")?;
         ensure(has_new || done.code != Some(0), "done, but not written")?;
-        if newest == 1 || has_new || self.fault.how == "kill" || self.is_hopeless(done) {
+        if newest == 1 || has_new || self.is_hopeless(done) {
             return Ok(());
         }
         let kept = done.stderr.split("is kept in ").nth(1);

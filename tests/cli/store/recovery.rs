@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -16,17 +15,66 @@ fn token(access: &str, left: i64, origin: &str) -> String {
     .to_string()
 }
 
+#[cfg(unix)]
 #[test]
-fn a_first_login_that_was_killed_before_its_rename_is_found_and_can_be_forgotten() {
-    let home = Home::new();
-    for arguments in [&["token"][..], &["revoke", "--local"]] {
-        fs::create_dir_all(home.data()).unwrap();
-        let left = home.data().join(".default.json.tmp");
-        fs::write(left, token("wh0le", 3600, "https://oauth.yandex.ru")).unwrap();
-        let done = run(home.command(arguments));
-        assert_eq!(done.code, Some(0), "{done:#?}");
+fn what_a_killed_process_left_is_removed_and_what_it_leads_to_untouched() {
+    for left in ["blanks", "half", "symlink", "dangling", "fifo", "hard link"] {
+        let answer = r#"{"access_token": "n3w", "refresh_token": "r2"}"#;
+        let (home, server) = (Home::new(), Server::json(200, answer));
+        home.save(&token("0ld", -10, &server.origin));
+        let path = home.data().join(".default.json.tmp");
+        let victim = home.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        match left {
+            "blanks" => fs::write(&path, " ".repeat(65536)).unwrap(),
+            "half" => fs::write(&path, r#"{"access_token": "#).unwrap(),
+            "symlink" => std::os::unix::fs::symlink(&victim, &path).unwrap(),
+            "dangling" => std::os::unix::fs::symlink("new", &path).unwrap(),
+            "hard link" => fs::hard_link(&victim, &path).unwrap(),
+            _ => {
+                let made = std::process::Command::new("mkfifo").arg(&path).status();
+                assert!(made.unwrap().success());
+            }
+        }
+        let mut command = home.command(&["token"]);
+        command.env("YANDEX_OAUTH_URL", &server.origin);
+        let done = run(command);
+        assert_eq!(done.stdout, "n3w\n", "{left}: {done:#?}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{left}");
+        assert_eq!(home.files(), ["data/yandex-token/default.json", "victim"]);
     }
-    assert_eq!(home.files(), Vec::<String>::new());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lock_file_is_empty_stays_and_is_for_its_owner_alone() {
+    let answer = r#"{"access_token": "n3w", "refresh_token": "r2"}"#;
+    let (home, server) = (Home::new(), Server::json(200, answer));
+    home.save(&token("0ld", -10, &server.origin));
+    let mut command = home.after("umask 0", &["refresh"]);
+    command.env("YANDEX_OAUTH_URL", &server.origin);
+    assert_eq!(run(command).code, Some(0));
+    let lock = home.data().join(".default.json.lock");
+    assert_eq!(fs::metadata(&lock).unwrap().len(), 0);
+    assert_eq!(crate::support::mode(&lock), 0o600);
+    run(home.command(&["revoke", "--local"]));
+    assert!(lock.exists());
+    // One that leads elsewhere is no lock.
+    home.save(&token("0ld", -10, &server.origin));
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+    let mut command = home.command(&["refresh"]);
+    command.env("YANDEX_OAUTH_URL", &server.origin);
+    run(command).fails(8, ".default.json.lock");
+    assert!(!home.data().join("elsewhere").exists());
+    assert_eq!(server.requests().len(), 1, "nothing is spent");
+}
+
+#[test]
+fn an_empty_file_is_no_saved_token() {
+    let home = Home::new();
+    home.save("");
+    run(home.command(&["token"])).fails(7, "no token is saved");
 }
 
 #[cfg(unix)]
@@ -41,22 +89,6 @@ fn a_fifo_planted_where_a_leftover_would_be_hangs_nothing() {
         .unwrap();
     assert!(made.success());
     run(home.command(&["token"])).fails(7, "no token is saved there");
-}
-
-#[test]
-fn a_token_file_that_was_restored_since_is_not_overwritten_by_an_older_leftover() {
-    let (home, server) = (Home::new(), Server::json(200, r#"{"access_token": "n3w"}"#));
-    home.save(&token("rest0red", -10, &server.origin));
-    let left = home.data().join(".default.json.tmp");
-    fs::write(&left, token("st4le", 3600, &server.origin)).unwrap();
-    let file = fs::File::options().write(true).open(&left).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(60))
-        .unwrap();
-    let mut command = home.command(&["token"]);
-    command.env("YANDEX_OAUTH_URL", &server.origin);
-    assert_eq!(run(command).stdout, "n3w\n");
-    let sent = server.requests()[0].field("refresh_token");
-    assert_eq!(sent.as_deref(), Some("r1"), "that of the restored file");
 }
 
 #[test]

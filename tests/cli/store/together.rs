@@ -116,36 +116,6 @@ fn a_kill_at_any_moment_leaves_a_whole_file_and_a_way_on() {
 }
 
 #[test]
-fn a_token_that_a_killed_process_had_written_but_not_renamed_is_not_lost() {
-    let (home, server) = (Home::new(), Server::json(200, "{}").idle());
-    expired(&home, &server);
-    // What a kill between write and rename leaves: the new token, and behind
-    // it what is left of the reservation.
-    let received = json!({"access_token": "n3w", "refresh_token": "r2", "client_id": "app",
-        "expires_at": now() + 3600, "oauth_url": server.origin})
-    .to_string()
-        + "\n";
-    let temporary = home.data().join(".default.json.tmp");
-    fs::write(&temporary, received.clone() + &" ".repeat(60_000)).unwrap();
-    let done = run(command(&home, &server, &["token"]));
-    assert_eq!((done.code, &*done.stdout), (Some(0), "n3w\n"), "{done:#?}");
-    assert!(home.saved().starts_with(received.trim()));
-    assert!(
-        server.requests().is_empty(),
-        "the spent refresh token is not sent"
-    );
-    assert_eq!(home.files(), ["data/yandex-token/default.json"]);
-
-    // Half of it is nothing, and neither is a bare reservation.
-    expired(&home, &server);
-    for rubbish in [&received[..received.len() / 2], &" ".repeat(65536), ""] {
-        fs::write(&temporary, rubbish).unwrap();
-        run(command(&home, &server, &["token"])).fails(6, "access token");
-        assert!(home.saved().contains("a1"));
-    }
-}
-
-#[test]
 fn a_signal_during_a_refresh_waits_until_the_new_token_is_on_the_disk() {
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let home = Home::new();

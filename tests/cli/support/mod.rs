@@ -106,7 +106,7 @@ impl Home {
         fs::read_to_string(self.data().join("default.json")).unwrap()
     }
 
-    /// Every file below the home, by its path in it, sorted.
+    /// Every file below the home but the lock files, by its path in it, sorted.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut dirs = vec![self.0.clone()];
@@ -122,6 +122,7 @@ impl Home {
                 }
             }
         }
+        found.retain(|name| !name.ends_with(".lock"));
         found.sort();
         found
     }
