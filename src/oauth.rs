@@ -10,6 +10,7 @@
 
 pub mod authorization;
 pub mod client;
+mod connect;
 mod handshake;
 pub mod pkce;
 pub mod proxy;

@@ -128,6 +128,18 @@ mod unix {
         }
     }
 
+    /// Drops a SIGXFSZ that was held back: the write that caused it has failed.
+    /// Only on Linux is one that is ignored held back as well: elsewhere, the
+    /// wait might not end.
+    fn drop_file_size_signal() {
+        let signal = SigSet::from(Signal::SIGXFSZ);
+        let is_held = SigSet::thread_get_mask().is_ok_and(|mask| mask.contains(Signal::SIGXFSZ));
+        // Two of them are one: raising it makes sure that there is one.
+        if cfg!(target_os = "linux") && is_held && raise(Signal::SIGXFSZ).is_ok() {
+            let _ = signal.wait();
+        }
+    }
+
     /// Lets this thread's reads from a terminal fail in the background, where
     /// the terminal would otherwise stop the whole process.
     pub fn never_stopped_for_reading() {
@@ -139,6 +151,7 @@ mod unix {
     /// Starts a program that must not inherit the blocked signals.
     pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
         let before = SigSet::thread_get_mask();
+        drop_file_size_signal();
         let _ = held().thread_unblock();
         let result = start();
         if let Ok(mask) = before {

@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
+use super::connect::{CONNECT_TIME, RacingConnector};
 use super::response::HttpResponse;
 use super::{handshake, proxy};
 use crate::error::{Error, Kind};
@@ -19,10 +22,9 @@ use crate::http::is_loopback_name;
 use crate::output;
 use crate::platform;
 
-const CONNECT_TIME: Duration = Duration::from_secs(10);
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
-/// By how much a request may be late before it is given up all the same.
-const GRACE: Duration = Duration::from_secs(1);
+/// How often the time that has passed is added up.
+const TICK: Duration = Duration::from_millis(500);
 /// Bytes of an answer's status line and headers.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_BODY: u64 = 1 << 20;
@@ -48,7 +50,6 @@ pub fn post(
         let request = agent
             .post(url.as_str())
             .config()
-            .timeout_global(Some(left()))
             .timeout_resolve(Some(left_of(connect_limit)))
             .timeout_connect(Some(left_of(connect_limit).min(CONNECT_TIME)))
             .build()
@@ -116,14 +117,21 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_connect(Some(CONNECT_TIME))
-        .timeout_global(Some(REQUEST_TIME))
         // The default is 128 KiB each, zeroed for every request.
         .input_buffer_size(MAX_HEAD + (16 << 10))
         .output_buffer_size(16 << 10)
         .max_response_header_size(MAX_HEAD)
         .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
         .build();
-    Ok(config.into())
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(RacingConnector)
+            .chain(RustlsConnector::default());
+    Ok(Agent::with_parts(
+        config,
+        connector,
+        DefaultResolver::default(),
+    ))
 }
 
 /// A request that got no answer, or not a whole one.
@@ -133,8 +141,10 @@ struct Failed {
     answered: bool,
 }
 
-/// Sends a request, and returns the answer's status and body. The time is kept
-/// here as well: ureq gives each read from a proxy the whole of it.
+/// Sends a request, and returns the response. The limit is kept here and not by
+/// ureq, which would throw away a response that came while the process was
+/// stopped: time in which we did not run does not count. (It would also give
+/// each read from a proxy the whole limit.)
 fn within(
     limit: Duration,
     send: impl FnOnce() -> Result<Response<Body>, ureq::Error> + Send + 'static,
@@ -149,9 +159,15 @@ fn within(
     };
     let started = thread::Builder::new().spawn(work);
     started.map_err(|error| failed(ureq::Error::Io(error)))?;
-    // ureq is the first to know, where it knows.
-    let answer = answer.recv_timeout(limit + GRACE);
-    answer.unwrap_or_else(|_| Err(failed(ureq::Error::Timeout(Timeout::Global))))
+    let mut left = limit;
+    while !left.is_zero() {
+        let wait = left.min(TICK);
+        match answer.recv_timeout(wait) {
+            Ok(answer) => return answer,
+            Err(_) => left -= wait,
+        }
+    }
+    Err(failed(ureq::Error::Timeout(Timeout::Global)))
 }
 
 fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<HttpResponse, Failed> {

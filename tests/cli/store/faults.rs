@@ -90,7 +90,7 @@ fn a_file_that_may_not_grow_is_refused_before_a_browser_opens() {
             fs::write(home.path().join(name), "old").unwrap();
         }
         let arguments = with_browser(&server, &options);
-        let command = home.after("trap '' XFSZ; ulimit -f 8", &arguments);
+        let command = home.after("ulimit -f 8", &arguments);
         refused(&home, command, "out");
         if let Some(name) = kept {
             let old = fs::read_to_string(home.path().join(name)).unwrap();

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use serde_json::{Value, json};
 
 use crate::support::server::{Answer, Server, json};
-use crate::support::{Home, Running, now, run};
+use crate::support::{Home, Running, now, run, send};
 
 /// A server with a rotating refresh token that is good once.
 fn rotating(first: &str, lifetime: u64) -> Server {
@@ -115,33 +115,17 @@ fn a_kill_at_any_moment_leaves_a_whole_file_and_a_way_on() {
     assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }
 
+const REFRESHED: &str = r#"{"access_token":"n3w","refresh_token":"r2","expires_in":3600}"#;
+
 #[test]
 fn a_signal_during_a_refresh_waits_until_the_new_token_is_on_the_disk() {
-    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         let home = Home::new();
-        let (asked, was_asked) = channel();
-        let (go, gone) = channel::<()>();
-        let gate = Mutex::new((asked, gone));
-        let server = Server::start(move |_| {
-            let gate = gate.lock().unwrap();
-            gate.0.send(()).unwrap();
-            gate.1.recv().unwrap();
-            json(
-                200,
-                r#"{"access_token":"n3w","refresh_token":"r2","expires_in":3600}"#,
-            )
-        });
+        let (server, was_asked, go) = Server::held(REFRESHED);
         expired(&home, &server);
         let running = Running::start(&mut command(&home, &server, &["token"]));
         was_asked.recv().unwrap();
-        let pid = running.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send(&running, &[signal]);
         go.send(()).unwrap();
         let done = running.finish();
         assert_eq!(done.signal, Some(number), "{done:#?}");
@@ -149,6 +133,22 @@ fn a_signal_during_a_refresh_waits_until_the_new_token_is_on_the_disk() {
         assert!(home.saved().contains("r2"), "{}", home.saved());
         assert_eq!(home.files(), ["data/yandex-token/default.json"]);
     }
+}
+
+#[test]
+fn a_stop_by_the_terminal_waits_for_the_new_token_as_well() {
+    let home = Home::new();
+    let (server, was_asked, go) = Server::held(REFRESHED);
+    expired(&home, &server);
+    let running = Running::start(&mut command(&home, &server, &["token"]));
+    was_asked.recv().unwrap();
+    send(&running, &["TSTP"]);
+    go.send(()).unwrap();
+    while !home.saved().contains("r2") {
+        std::thread::yield_now();
+    }
+    send(&running, &["CONT"]);
+    assert_eq!(running.finish().stdout, "n3w\n");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_would_lose_the_new_token_is_found_out_before_the_old_one_is_spent() {
     let (home, server) = (Home::new(), Server::json(200, "{}").idle());
     expired(&home, &server);
     let before = home.saved();
-    let mut full = home.after("trap '' XFSZ; ulimit -f 8", &["token"]);
+    let mut full = home.after("ulimit -f 8", &["token"]);
     full.env("YANDEX_OAUTH_URL", &server.origin);
     run(full).fails(8, "default.json");
     assert_eq!(home.saved(), before);
