@@ -1,7 +1,9 @@
 //! Chooses the proxy as curl does. Only `https` ever goes through one, since
 //! plain `http` is for loopback and loopback never does.
 
-use std::net::IpAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use url::{Position, Url};
 
@@ -48,6 +50,36 @@ pub fn parse(value: &str) -> Option<ureq::Proxy> {
         && url.fragment().is_none()
         && !url[Position::AfterPort..].contains('@');
     ureq::Proxy::new(value).ok().filter(|_| usable)
+}
+
+/// The authentication schemes that a plain proxy offers for this URL's host:
+/// ureq keeps only the status. Asked for without a password.
+pub fn offered_schemes(proxy: &ureq::Proxy, url: &Url) -> Option<String> {
+    const LIMIT: Duration = Duration::from_secs(2);
+    const MAX_HEAD: u64 = 16 << 10;
+    let address = (proxy.host(), proxy.port())
+        .to_socket_addrs()
+        .ok()?
+        .next()?;
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
+    let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
+    write!(stream, "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").ok()?;
+    let head = BufReader::new(stream.take(MAX_HEAD)).lines();
+    let head = head
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty());
+    let schemes: Vec<_> = head.filter_map(|line| scheme_of(&line)).collect();
+    (!schemes.is_empty()).then(|| schemes.join(", "))
+}
+
+/// The scheme of a `Proxy-Authenticate` header (RFC 9110, 11.7.1), without
+/// anything else that the proxy says.
+fn scheme_of(line: &str) -> Option<String> {
+    let (name, value) = line.split_once(':')?;
+    let scheme = value.split_whitespace().next()?.trim_end_matches(',');
+    let is_scheme = scheme.len() <= 20 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    (name.eq_ignore_ascii_case("Proxy-Authenticate") && is_scheme).then(|| scheme.to_owned())
 }
 
 /// Whether a `NO_PROXY` list names this host: `*`, a domain with all that is

@@ -73,7 +73,7 @@ pub fn post(
                 output::debug(&format!("no connection to {url}: again in {wait_ms} ms"));
                 thread::sleep(*wait);
             }
-            None => return Err(failed.explain(agent, what)),
+            None => return Err(failed.explain(agent, url, what)),
         }
     }
 }
@@ -96,7 +96,7 @@ pub fn get(
         let value = authorization.expose_secret();
         request.header("Authorization", value).call()
     };
-    within(limit, send).map_err(|failed| failed.explain(agent, what))
+    within(limit, send).map_err(|failed| failed.explain(agent, url, what))
 }
 
 /// The settings that every request to this URL's host is made with.
@@ -216,11 +216,24 @@ impl Failed {
         }
     }
 
+    fn wants_authentication(&self) -> bool {
+        matches!(&self.error, ureq::Error::ConnectProxyFailed(why) if why.contains("407"))
+    }
+
     /// The error in words for people.
-    fn explain(&self, agent: &Agent, what: &str) -> Error {
-        let error = match handshake::cause(&self.error) {
-            Some(error) => handshake::failed(what, error),
-            None => Error::new(Kind::Unreachable, what, why(&self.error)),
+    fn explain(&self, agent: &Agent, url: &Url, what: &str) -> Error {
+        let error = match (handshake::cause(&self.error), agent.config().proxy()) {
+            (Some(error), _) => handshake::failed(what, error),
+            (None, Some(proxy)) if self.wants_authentication() => {
+                let why = match proxy::offered_schemes(proxy, url) {
+                    Some(schemes) => format!(
+                        "the proxy wants authentication by {schemes} (407); this program has Basic"
+                    ),
+                    None => "the proxy wants another user or password (407)".to_owned(),
+                };
+                Error::new(Kind::Unreachable, what, why)
+            }
+            _ => Error::new(Kind::Unreachable, what, why(&self.error)),
         };
         match agent.config().proxy() {
             Some(proxy) if error.hint.is_none() => error.hint(format!(
@@ -262,7 +275,6 @@ fn proxy_said(why: &str) -> String {
         .split(|c: char| !c.is_ascii_digit())
         .find(|word| word.len() == 3)
     {
-        Some("407") => "the proxy wants another user or password (407)".to_owned(),
         Some(status) => format!("the proxy refused the connection ({status})"),
         None => "the proxy hung up before it had answered".to_owned(),
     }

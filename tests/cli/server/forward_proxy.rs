@@ -165,6 +165,20 @@ fn a_proxy_that_refuses_is_named_with_its_status() {
 }
 
 #[test]
+fn the_schemes_that_a_proxy_offers_are_named() {
+    let offers = |schemes: &[&str]| {
+        let headers: String = schemes
+            .iter()
+            .map(|scheme| format!("Proxy-Authenticate: {scheme}\r\n"))
+            .collect();
+        Proxy::sends(format!("HTTP/1.1 407 No\r\n{headers}\r\n"))
+    };
+    let ntlm = offers(&["Negotiate", "NTLM", "Basic realm=\"a\""]);
+    refused(&ntlm, "by Negotiate, NTLM, Basic (407)");
+    refused(&offers(&[]), "another user or password (407)");
+}
+
+#[test]
 fn a_proxy_that_answers_nonsense_is_not_the_server() {
     for answer in [
         &b""[..],
