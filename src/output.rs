@@ -5,12 +5,15 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Kind};
+use crate::signals;
 
 /// How much is said on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +29,9 @@ static HAS_PROGRESS: AtomicBool = AtomicBool::new(false);
 
 /// Whether nothing is to be left on the terminal any more.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
+/// How long a line is waited for while signals are held back.
+const HELD_WRITE_TIME: Duration = Duration::from_millis(500);
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
 
@@ -173,7 +179,19 @@ fn to_stderr(line: &str) {
         true => format!("{clear}{line}\n"),
         false => format!("{clear}{}\n", anstream::adapter::strip_str(line)),
     };
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let write = move || drop(std::io::stderr().write_all(line.as_bytes()));
+    if !signals::are_held() {
+        return write();
+    }
+    // Where nobody reads, a write must not hold the signals back for ever.
+    let (done, written) = channel();
+    let started = thread::Builder::new().spawn(move || {
+        write();
+        let _ = done.send(());
+    });
+    if started.is_ok() {
+        let _ = written.recv_timeout(HELD_WRITE_TIME);
+    }
 }
 
 fn has_colour() -> bool {

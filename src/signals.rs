@@ -140,6 +140,10 @@ mod unix {
         }
     }
 
+    pub fn are_held() -> bool {
+        ARE_HELD.load(Ordering::Relaxed)
+    }
+
     /// Lets this thread's reads from a terminal fail in the background, where
     /// the terminal would otherwise stop the whole process.
     pub fn never_stopped_for_reading() {
@@ -163,7 +167,8 @@ mod unix {
 
 #[cfg(unix)]
 pub use unix::{
-    BlockedSignals, before_death, delivered, fail_writes_past_limit, never_stopped_for_reading,
+    BlockedSignals, are_held, before_death, delivered, fail_writes_past_limit,
+    never_stopped_for_reading,
 };
 
 #[cfg(not(unix))]
@@ -171,6 +176,11 @@ pub fn before_death(_put_away: impl Fn() + Send + Sync + 'static) {}
 
 #[cfg(not(unix))]
 pub fn fail_writes_past_limit() {}
+
+#[cfg(not(unix))]
+pub fn are_held() -> bool {
+    false
+}
 
 #[cfg(not(unix))]
 pub fn never_stopped_for_reading() {}

@@ -2,10 +2,14 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::support::server::{Answer, Server, json};
@@ -133,6 +137,23 @@ fn a_signal_during_a_refresh_waits_until_the_new_token_is_on_the_disk() {
         assert!(home.saved().contains("r2"), "{}", home.saved());
         assert_eq!(home.files(), ["data/yandex-token/default.json"]);
     }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_does_not_keep_a_refresh_from_ending() {
+    let home = Home::new();
+    let (server, was_asked, go) = Server::held(REFRESHED);
+    expired(&home, &server);
+    let (reader, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[b' '; 65536]).unwrap();
+    let mut command = command(&home, &server, &["refresh", "-v", "--profile=default"]);
+    let mut child = command.stderr(full).spawn().unwrap();
+    was_asked.recv().unwrap();
+    nix::sys::signal::kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    assert!(home.saved().contains("r2"), "{}", home.saved());
+    drop(reader);
 }
 
 #[test]
