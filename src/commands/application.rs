@@ -60,7 +60,7 @@ impl Application {
     }
 }
 
-/// The error for whoever has no application yet, or has not said which.
+/// The error where no client ID was given: there may be no application yet.
 pub fn not_specified() -> Error {
     Error::usage("--client-id", "no application ID is given").hint(
         "Register an application \"for user login\" at https://oauth.yandex.com/client/new with \

@@ -30,7 +30,7 @@ use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
 use remembered::Plan;
 
-/// How long whoever has logged in waits to be told whose token it is.
+/// How long a finished login waits for the name of the account.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {

@@ -114,7 +114,7 @@ pub enum Phase {
 }
 
 impl Slots {
-    /// Closes the oldest connection whose client keeps us waiting.
+    /// Closes the oldest connection that has not sent a whole request.
     fn evict(&mut self) -> bool {
         let is_waiting =
             |slot: &Slot| slot.phase == Phase::Waiting && !platform::has_unread(&slot.stream);

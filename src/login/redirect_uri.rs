@@ -1,5 +1,5 @@
-//! A Redirect URI (RFC 6749, 3.1.2; RFC 8252, 7.3): sent to the letter, since
-//! Yandex compares it to the letter.
+//! A Redirect URI (RFC 6749, 3.1.2; RFC 8252, 7.3): sent as it was
+//! written, since it must match exactly.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -31,7 +31,7 @@ pub struct Client {
     connect_limit: Duration,
 }
 
-/// An application password, and where it came from: Yandex may tell that it
+/// A client secret, and where it came from: Yandex may report that it
 /// is wrong long after the user was asked for it.
 #[derive(Clone)]
 pub struct ClientSecret {

@@ -25,7 +25,7 @@ pub fn failed(what: &str, error: &Tls) -> Error {
     }
 }
 
-const CLOCK: &str = "If this machine's clock is right, only the server's owner can mend that.";
+const CLOCK: &str = "If this machine's clock is right, only the server's owner can fix that.";
 const AUTHORITIES: &str = "The server's certificate is checked against this system's certificate \
      authorities (package ca-certificates); SSL_CERT_FILE names others.";
 const VERSIONS: &str =

@@ -15,7 +15,7 @@ pub struct Registration {
     pub client_secret: String,
     /// "For API access": its only redirect URI is the page that shows a code.
     pub is_for_api: bool,
-    /// Registered to the letter; with `is_for_api` there are none.
+    /// Must match exactly; with `is_for_api` there are none.
     pub redirect_uris: Vec<String>,
     /// What was chosen when it was registered; empty where anything that could
     /// have been chosen counts.
@@ -168,7 +168,7 @@ fn is_loopback(uri: &str) -> bool {
         None => false,
     };
     // Parsing forgives blanks, line breaks and odd ways to write an address;
-    // what is compared to the letter has none of them.
+    // what is compared exactly has none of them.
     let is_plain = uri.starts_with(&url[..Position::AfterHost])
         && !uri.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '\\');
     local && is_plain && url.scheme() == "http" && url.fragment().is_none()
