@@ -11,12 +11,13 @@
 pub mod authorization;
 pub mod client;
 mod connect;
-mod handshake;
+mod failure;
 pub mod pkce;
 pub mod proxy;
 mod redact;
 pub mod response;
 mod transport;
+pub mod user_info;
 
 use url::Url;
 

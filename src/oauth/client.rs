@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use ureq::Agent;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::Server;
 use super::authorization::RequestOptions;
@@ -16,7 +16,6 @@ use super::response::{self, Classified, DeviceCode, HttpResponse, OAuthError, To
 pub use super::transport::REQUEST_TIME;
 use super::transport::{self, agent};
 use crate::error::{Error, Kind};
-use crate::output;
 
 /// One application at one authorization server.
 #[derive(Clone)]
@@ -309,54 +308,7 @@ impl Client {
     }
 }
 
-/// Whose a token is, as far as the server says.
-pub struct User {
-    pub id: String,
-    pub login: Option<String>,
-}
-
-/// Asks whose token it is, within `limit`: Yandex at a host of its own, any
-/// other server at the OAuth URL itself.
-///
-/// # Errors
-/// [`Kind::NoToken`] where the server does not know the token (any more).
-pub fn user_info(
-    server: &Server,
-    access_token: &SecretString,
-    limit: Duration,
-) -> Result<User, Error> {
-    let url = match server.is_yandex() {
-        true => Url::parse("https://login.yandex.ru/info").expect("a valid URL"),
-        false => server.endpoint("/info"),
-    };
-    let what = format!("asking {url}");
-    let authorization = format!("OAuth {}", access_token.expose_secret()).into();
-    let mut asked = url.clone();
-    asked.set_query(Some("format=json"));
-    let response = transport::get(&agent(&url)?, &what, &asked, &authorization, limit)?;
-    let status = response.status;
-    output::debug(&format!("GET {url}: {status}"));
-    if status == 401 {
-        return Err(Error::new(
-            Kind::NoToken,
-            what,
-            "the server does not accept the token",
-        ));
-    }
-    let Classified::Success(fields) = response::classify(&response, &url) else {
-        return Err(useless(&what, &format!("answered with status {status}")));
-    };
-    let text = |name| Some(redact(&response::text(&fields, name)?, &[access_token]));
-    match text("id") {
-        Some(id) => Ok(User {
-            id,
-            login: text("login"),
-        }),
-        None => Err(useless(&what, "answered without a user")),
-    }
-}
-
-fn useless(what: &str, why: &str) -> Error {
+pub(super) fn useless(what: &str, why: &str) -> Error {
     let hint = match why.contains("captcha") {
         true => {
             "Yandex takes this machine for a robot: open the OAuth URL in a browser here, or try \

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::connect::{CONNECT_TIME, RacingConnector};
 use super::response::HttpResponse;
-use super::{handshake, proxy};
+use super::{failure, proxy};
 use crate::error::{Error, Kind};
 use crate::http::is_loopback_name;
 use crate::output;
@@ -222,8 +222,8 @@ impl Failed {
 
     /// The error in words for people.
     fn explain(&self, agent: &Agent, url: &Url, what: &str) -> Error {
-        let error = match (handshake::cause(&self.error), agent.config().proxy()) {
-            (Some(error), _) => handshake::failed(what, error),
+        let error = match (failure::tls_cause(&self.error), agent.config().proxy()) {
+            (Some(error), _) => failure::tls_failed(what, error),
             (None, Some(proxy)) if self.wants_authentication() => {
                 let why = match proxy::offered_schemes(proxy, url) {
                     Some(schemes) => format!(
@@ -233,7 +233,7 @@ impl Failed {
                 };
                 Error::new(Kind::Unreachable, what, why)
             }
-            _ => Error::new(Kind::Unreachable, what, why(&self.error)),
+            _ => Error::new(Kind::Unreachable, what, failure::why(&self.error)),
         };
         match agent.config().proxy() {
             Some(proxy) if error.hint.is_none() => error.hint(format!(
@@ -244,46 +244,6 @@ impl Failed {
             _ => error,
         }
     }
-}
-
-fn why(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "the host was not found".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s".to_owned(),
-        ureq::Error::Timeout(_) => "no answer within 30 s".to_owned(),
-        ureq::Error::BodyExceedsLimit(_) => "answered with more than 1 MiB".to_owned(),
-        ureq::Error::LargeResponseHeader(..) => "answered with endless headers".to_owned(),
-        ureq::Error::BodyStalled => "broke off its answer".to_owned(),
-        ureq::Error::Protocol(why) => {
-            let why = why.to_string();
-            let why = why.strip_prefix("http parse fail: ").unwrap_or(&why);
-            format!("answered with what is not proper HTTP ({})", plain(why))
-        }
-        ureq::Error::ConnectProxyFailed(why) => proxy_said(why),
-        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            "the server hung up before it had answered".to_owned()
-        }
-        ureq::Error::Io(error) => plain(&error.to_string()),
-        other => plain(&other.to_string()),
-    }
-}
-
-/// The proxy's word is its status; no more of what it says is shown.
-fn proxy_said(why: &str) -> String {
-    match why
-        .split(|c: char| !c.is_ascii_digit())
-        .find(|word| word.len() == 3)
-    {
-        Some(status) => format!("the proxy refused the connection ({status})"),
-        None => "the proxy hung up before it had answered".to_owned(),
-    }
-}
-
-/// A library's message without what only its authors can use.
-fn plain(message: &str) -> String {
-    let message = message.split(" (os error").next().unwrap_or(message);
-    output::short(message)
 }
 
 #[cfg(test)]

@@ -95,7 +95,10 @@ fn a_certificate_that_is_not_good_here_is_refused_in_plain_words() {
     let mut authority = named(&["localhost"]);
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     for (config, says) in [
-        (ours.server(authority), "is a certificate authority's own"),
+        (
+            ours.server(authority),
+            "the server's certificate is not valid",
+        ),
         (ours.server(dated(2001, 2002)), "has expired"),
         (ours.server(dated(2900, 2901)), "is not valid yet"),
         (
