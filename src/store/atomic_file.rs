@@ -188,14 +188,17 @@ impl Lock {
         // An immutable file can't be renamed over, a read-only one can.
         match File::options().write(true).open(target) {
             Err(error) if files::is_unchangeable(&error) => return Err(self.file.error(error)),
-            _ if self.file.is_mounted => return Ok(()),
             _ => {}
         }
         let size = fs::metadata(target).map_or(0, |found| found.len() * 2);
         let room = vec![b' '; size.max(MIN_ROOM) as usize];
-        self.write_temporary(&room)
-            .and_then(|()| fs::remove_file(&self.file.temporary))
-            .map_err(|error| self.file.error(error))
+        let made = match self.file.is_mounted {
+            true => append_and_cut(target, &room),
+            false => self
+                .write_temporary(&room)
+                .and_then(|()| fs::remove_file(&self.file.temporary)),
+        };
+        made.map_err(|error| self.file.error(error))
     }
 
     /// Puts the content in place: written, synced, renamed.
@@ -267,6 +270,15 @@ fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(&padded)?;
     file.set_len(content.len() as u64)?;
     file.sync_all()
+}
+
+/// Makes sure of room behind what a file holds: blanks, which a reader skips.
+fn append_and_cut(path: &Path, room: &[u8]) -> io::Result<()> {
+    let mut file = File::options().append(true).open(path)?;
+    let size = file.metadata()?.len();
+    let written = file.write_all(room).and_then(|()| file.sync_all());
+    file.set_len(size)?;
+    written
 }
 
 /// Adds to an error where the content is now, and has even a closed pipe
