@@ -61,6 +61,7 @@ impl Location {
     pub fn load(&self) -> Result<Option<StoredToken>, Error> {
         let path = self.path()?;
         let failed = |why: String| Error::local(format!("reading {}", path.display()), why);
+        let is_mounted = || files::resolve(&path).is_ok_and(|path| files::is_mount_point(&path));
         let mut tries = TORN_TRIES;
         loop {
             let text = match read(&path) {
@@ -70,13 +71,13 @@ impl Location {
             };
             // Whoever can replace the file says what we hand out.
             files::check_directories(&path)?;
-            if text.is_empty() {
+            if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
             match StoredToken::parse(&text) {
                 Ok(token) => return Ok(Some(token)),
                 // One that is written in place may be half there.
-                Err(_) if tries > 0 && files::is_mount_point(&path) => {
+                Err(_) if tries > 0 && is_mounted() => {
                     tries -= 1;
                     thread::sleep(TORN_PAUSE);
                 }
