@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 pub mod accounts;
+#[cfg(target_os = "linux")]
+pub mod containers;
 #[cfg(unix)]
 pub mod faults;
 #[cfg(target_os = "linux")]

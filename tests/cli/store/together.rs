@@ -16,7 +16,7 @@ use crate::support::server::{Answer, Server, json};
 use crate::support::{Home, Running, now, run, send};
 
 /// A server with a rotating refresh token that is good once.
-fn rotating(first: &str, lifetime: u64) -> Server {
+pub fn rotating(first: &str, lifetime: u64) -> Server {
     let current = Mutex::new((first.to_owned(), 1));
     Server::start(move |request| {
         let mut current = current.lock().unwrap();

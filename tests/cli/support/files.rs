@@ -49,16 +49,22 @@ pub fn install(home: &Home, name: &str, body: &str) -> PathBuf {
     path
 }
 
-/// The program as nobody, in a home that is nobody's, after `before`.
-pub fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
-    // The build directory can be closed to others. Copied by a child: a file
-    // that any process has open for writing can't be run.
+/// A copy of the program that every user can run: the build directory can be
+/// closed to others.
+pub fn program_for_all(home: &Home) -> PathBuf {
     let copy = home.path().join("yandex-token");
     if !copy.exists() {
+        // By a child: a file that any process has open for writing can't be run.
         let copied = Command::new("cp").arg(BINARY).arg(&copy).status();
         assert!(copied.unwrap().success());
     }
     chmod(&copy, 0o755);
+    copy
+}
+
+/// The program as nobody, in a home that is nobody's, after `before`.
+pub fn as_nobody(home: &Home, before: &str, arguments: &[&str]) -> Command {
+    let copy = program_for_all(home);
     for dir in ["", "tmp", "data"] {
         give(&home.path().join(dir));
     }
