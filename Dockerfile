@@ -1,4 +1,4 @@
-# A static image of the program alone, built by the public workflow; not tried
+# A static image of the program alone. Unverified: it was never built
 # where this was written, since no container engine ran there.
 #   docker run -v yandex-token:/data IMAGE token
 FROM rust:alpine AS build

@@ -7,6 +7,7 @@ mod loopback;
 mod method;
 mod paste;
 mod remembered;
+mod report;
 mod subject;
 
 use std::process::ExitCode;
@@ -21,7 +22,6 @@ use crate::login::browser::Browser;
 use crate::oauth::authorization::{AuthorizationRequest, RequestOptions, Response};
 use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
-use crate::oauth::user_info::user_info;
 use crate::output;
 use crate::platform;
 use crate::sandbox::Sandbox;
@@ -30,9 +30,7 @@ use crate::store::Location;
 use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
 use remembered::Plan;
-
-/// How long a finished login waits for the name of the account.
-const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
+use report::Finished;
 
 pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
     let (session, method) = prepare(options)?;
@@ -207,59 +205,6 @@ impl Session {
             saving: self.saving,
             is_at_terminal: is_at_terminal && self.sandbox.is_none(),
         })
-    }
-}
-
-/// A login whose token is where it should be.
-struct Finished {
-    token: StoredToken,
-    application: Application,
-    saving: Option<Saving>,
-    is_at_terminal: bool,
-}
-
-impl Finished {
-    /// The last line: whose token it is, and where.
-    fn report(self) {
-        let Some(saving) = self.saving else {
-            if self.is_at_terminal {
-                output::info("The token was not saved; --save keeps it.");
-            }
-            return;
-        };
-        let (server, token) = (&self.application.server, &self.token.access_token);
-        let account = match user_info(server, token, ACCOUNT_TIMEOUT) {
-            Ok(user) => Some(user.login.unwrap_or(user.id)),
-            Err(error) => {
-                output::debug(&format!("{}: {}", error.what, error.why));
-                None
-            }
-        };
-        if let Some(account) = &account {
-            let noted = saving.location.note_account(&self.token, account);
-            if let Err(error) = noted {
-                output::debug(&format!("{}: {}", error.what, error.why));
-            }
-        }
-        let previous = saving.previous_account.as_ref();
-        if let (Some(previous), Some(account)) = (previous, &account)
-            && previous != account
-        {
-            output::warn(&format!(
-                "this replaces the token of another account, {}",
-                output::short(previous)
-            ));
-        }
-        let login = account.map_or_else(String::new, |account| {
-            format!(" as {}", output::short(&account))
-        });
-        let place = match &saving.location {
-            Location::Profile(name) => format!("as profile {name}"),
-            Location::File(path) => format!("in {}", path.display()),
-        };
-        let expiry = self.token.expires_at.and_then(output::utc);
-        let expiry = expiry.map_or_else(String::new, |time| format!(", expires {}", &time[..10]));
-        output::info(&format!("Logged in{login}. Saved {place}{expiry}."));
     }
 }
 
