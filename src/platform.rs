@@ -19,6 +19,18 @@ pub const NEEDS_DISPLAY: bool = cfg!(target_os = "linux");
 /// Whether the status of what opens a URL says that it did not.
 pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
 
+/// Whether a file that is being read can't be replaced.
+pub const READERS_BLOCK_RENAMES: bool = cfg!(windows);
+
+/// A canonical path as people write it: on Windows without its `\\?\` prefix.
+pub fn plain_path(path: PathBuf) -> PathBuf {
+    let plain = path.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    match plain.filter(|text| cfg!(windows) && text.get(1..2) == Some(":")) {
+        Some(plain) => plain.into(),
+        None => path,
+    }
+}
+
 /// What separates the commands in `BROWSER`.
 pub const LIST_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };
 

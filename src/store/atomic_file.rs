@@ -106,7 +106,9 @@ impl AtomicFile {
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(self.error(error)),
             }
-            if let Some(found) = done() {
+            if !platform::READERS_BLOCK_RENAMES
+                && let Some(found) = done()
+            {
                 return Ok(Turn::Done(found));
             }
             let seen = changed_hands();

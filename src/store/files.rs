@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::error::Error;
+use crate::platform;
 
 /// The directory that a file is in.
 pub fn parent(path: &Path) -> &Path {
@@ -100,7 +101,7 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
         refuse_planted(&path)?;
         let Ok(link) = fs::read_link(&path) else {
             let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-            return Ok(parent(&path).canonicalize()?.join(name));
+            return Ok(platform::plain_path(parent(&path).canonicalize()?).join(name));
         };
         path = parent(&path).join(link);
     }
