@@ -44,11 +44,18 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     if let Some(url) = sandbox::url_to_browse() {
         return sandbox::browse(&url);
     }
-    match error.print() {
+    let printed = match error.use_stderr() {
+        true => Ok(()),
+        false => output::check_stdout(),
+    };
+    let printed = printed.and_then(|()| {
+        let printed = error.print();
+        printed.map_err(|cause| output::written("writing to standard output", &cause))
+    });
+    match printed {
         Err(cause) if !error.use_stderr() => {
-            let error = output::written("writing to standard output", &cause);
-            output::error(&error);
-            ExitCode::from(error.exit_code())
+            output::error(&cause);
+            ExitCode::from(cause.exit_code())
         }
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
     }

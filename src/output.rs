@@ -146,12 +146,41 @@ pub fn error(error: &Error) {
     }
 }
 
+/// Whether the caller has closed standard output.
+static IS_STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Runs before Rust's own start, which opens `/dev/null` in place of a closed
+/// stream: then everything written is lost, and nobody knows.
+#[cfg(unix)]
+#[ctor::ctor]
+fn note_closed_stdout() {
+    use std::os::fd::AsFd;
+
+    let copied = std::io::stdout().as_fd().try_clone_to_owned();
+    let is_closed = |error: std::io::Error| error.raw_os_error() == Some(nix::libc::EBADF);
+    IS_STDOUT_CLOSED.store(copied.is_err_and(is_closed), Ordering::Relaxed);
+}
+
+/// # Errors
+/// Exit 1 where standard output is closed, and so nothing can be printed.
+pub fn check_stdout() -> Result<(), Error> {
+    match IS_STDOUT_CLOSED.load(Ordering::Relaxed) {
+        true => Err(Error::new(
+            Kind::Other,
+            "writing to standard output",
+            "it is closed",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Writes a result, as it is, to standard output.
 ///
 /// # Errors
 /// A reader that has gone is [`Kind::ClosedPipe`]; anything else is a local
 /// fault, a full disk behind a redirection for instance.
 pub fn result(text: &str) -> Result<(), Error> {
+    check_stdout()?;
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

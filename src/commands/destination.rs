@@ -30,6 +30,7 @@ impl Destination {
         let format = format.unwrap_or_default();
         // As curl has it.
         let Some(path) = output.filter(|path| *path != Path::new("-")) else {
+            output::check_stdout()?;
             return Ok(Destination::Printed(format));
         };
         if is_stream(path) {

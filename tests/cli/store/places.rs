@@ -12,7 +12,7 @@ use crate::support::browser::answer;
 use crate::support::files::{chmod, mkfifo, read_fifo};
 use crate::support::login::{ANSWER, TOKEN, complete, login};
 use crate::support::server::Server;
-use crate::support::{Home, PATIENCE, Running, mode};
+use crate::support::{Home, PATIENCE, Running, mode, run};
 
 #[test]
 fn the_file_is_for_its_owner_alone_whatever_the_umask() {
@@ -194,6 +194,29 @@ fn a_token_that_a_closed_pipe_does_not_take_is_kept() {
         done.fails(1, "What was received is kept in ")
             .hides(&[TOKEN]);
     }
+}
+
+#[test]
+fn a_closed_standard_output_is_1_and_costs_no_token() {
+    let server = Server::json(200, ANSWER).idle();
+    let login = login(&server, &[]);
+    let refresh = [
+        "refresh",
+        "--client-id",
+        "app",
+        "--oauth-url",
+        &server.origin,
+    ];
+    for arguments in [&login[..], &refresh, &["status"], &["man"], &["--version"]] {
+        let home = Home::new();
+        let mut command = home.after("exec >&-", arguments);
+        command.env("YANDEX_REFRESH_TOKEN", "r1");
+        run(command).fails(1, "standard output: it is closed");
+    }
+    assert!(server.requests().is_empty());
+    // Python and Node open /dev/null for reading and writing, as Rust does.
+    let home = Home::new();
+    assert_eq!(run(home.after("exec 1<>/dev/null", &["man"])).code, Some(0));
 }
 
 #[cfg(target_os = "linux")]
