@@ -20,8 +20,9 @@ use crate::support::{BINARY, Finished, Home, mode, now, run};
 /// A thread that is refused is a panic, in an error's form.
 const THREADS: &str = "?clone,?clone3";
 
-/// What can fail, and how: once, or with a `+` from then on.
-const FAULTS: [(&str, &str); 14] = [
+/// What can fail, and how: once, or with a `+` from then on. Not `close`: Linux
+/// closes even where it fails, which strace's fault doesn't.
+const FAULTS: [(&str, &str); 13] = [
     (
         "openat",
         "ENOSPC EIO EINTR EMFILE EACCES EDQUOT ENOSPC+ EMFILE+",
@@ -35,7 +36,6 @@ const FAULTS: [(&str, &str); 14] = [
         "ENOSPC EIO EACCES EBUSY EDQUOT EBUSY+",
     ),
     ("flock", "EIO EINTR ENOLCK ENOLCK+"),
-    ("close", "ENOSPC EIO EINTR EDQUOT EIO+"),
     ("?unlink,?unlinkat", "EIO EACCES EIO+"),
     ("?mkdir,?mkdirat", "ENOSPC EACCES EDQUOT"),
     ("?chmod,fchmod,?fchmodat", "EIO EPERM EPERM+"),
@@ -85,6 +85,9 @@ fn issuing(issuer: &Arc<Mutex<Issuer>>) -> Server {
         if request.head.starts_with("POST /revoke_token ") {
             issuer.is_revoked = true;
             return json(200, r#"{"status": "ok"}"#);
+        }
+        if request.path() == "/info" {
+            return json(200, r#"{"login": "some.user"}"#);
         }
         let spent = request.field("refresh_token");
         if spent.is_some_and(|token| token != format!("r{}", issuer.newest)) {
@@ -294,8 +297,9 @@ impl Case<'_> {
             return Ok(());
         }
         let kept = done.stderr.split("is kept in ").nth(1);
-        let kept = kept.and_then(|kept| fs::read_to_string(kept.trim()).ok());
-        ensure(kept == Some(new), "the token is lost")
+        // All of it, not only what would have been written.
+        let kept = kept.map(|kept| generation(Path::new(kept.trim())));
+        ensure(kept == Some(Ok(Some(newest))), "the token is lost")
     }
 
     fn check_revoked(&self, done: &Finished) -> Result<(), String> {
