@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::sync::Mutex;
 
 use crate::error::Error;
@@ -46,6 +47,7 @@ pub fn create_private(path: &Path, owner: Option<Owner>) -> io::Result<File> {
         let _ = fs::remove_file(path);
         return Err(named(path, &error));
     }
+    let _ = owner;
     Ok(file)
 }
 
@@ -273,6 +275,7 @@ pub fn is_mount_point(path: &Path) -> bool {
 }
 
 /// A file is read more than once, and `status` reads many.
+#[cfg(unix)]
 fn warn_once(text: String) {
     static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
     if let Ok(mut told) = TOLD.lock()
