@@ -34,6 +34,9 @@ pub fn plain_path(path: PathBuf) -> PathBuf {
 /// What separates the commands in `BROWSER`.
 pub const LIST_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };
 
+/// Variables of ours that no other program needs.
+pub const SECRET_VARIABLES: [&str; 2] = ["YANDEX_CLIENT_SECRET", "YANDEX_REFRESH_TOKEN"];
+
 /// The credential helper of the system's own keychain.
 pub const KEYCHAIN: &str = if cfg!(windows) {
     "wincred"

@@ -3,6 +3,7 @@
 
 pub mod atomic_file;
 pub mod files;
+pub mod keychain;
 pub mod renewal;
 pub mod token;
 
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::output;
 use crate::platform;
 use crate::private_dir;
-use atomic_file::AtomicFile;
+use atomic_file::{AtomicFile, Lock};
+use keychain::Entry;
 use token::StoredToken;
 
 const NO_HOME: &str = "Set XDG_DATA_HOME, or pass the token file with --token-file.";
@@ -54,11 +57,86 @@ impl Location {
         AtomicFile::of_token(&self.path()?)
     }
 
-    /// Reads the token file. None where there is none.
+    /// Reads the token, its secrets from the keychain where that keeps them.
+    /// None where there is none.
+    ///
+    /// # Errors
+    /// Exit 7: the keychain has lost them; 8: file or keychain can't be read.
+    pub fn load(&self) -> Result<Option<StoredToken>, Error> {
+        let mut tries = TORN_TRIES;
+        loop {
+            let Some(token) = self.load_file()? else {
+                return Ok(None);
+            };
+            let Some(entry) = self.entry(&token)? else {
+                return Ok(Some(token));
+            };
+            match entry.get()? {
+                Some(secrets) => return Ok(Some(token.with(secrets))),
+                // A login may have put another entry in its place.
+                None if tries > 0
+                    && self
+                        .load_file()?
+                        .is_none_or(|now| now.keychain_id != token.keychain_id) =>
+                {
+                    tries -= 1
+                }
+                None => {
+                    let why = "the keychain has no such entry";
+                    return Err(
+                        Error::new(Kind::NoToken, "the saved token", why).hint(self.login())
+                    );
+                }
+            }
+        }
+    }
+
+    /// Where the keychain keeps the token's secrets, if it does.
+    pub fn entry(&self, token: &StoredToken) -> Result<Option<Entry>, Error> {
+        match (&token.keychain, self) {
+            (None, _) => Ok(None),
+            (Some(helper), Location::Profile(name)) => {
+                Entry::new(helper, name, token.keychain_id.as_deref()).map(Some)
+            }
+            (Some(_), Location::File(path)) => Err(Error::local(
+                format!("reading {}", path.display()),
+                "its secrets are in a keychain, which only a profile can have",
+            )
+            .hint("Use --profile.")),
+        }
+    }
+
+    /// Saves the token: its secrets in the keychain where that keeps them,
+    /// then the file. What another entry kept before is erased.
+    pub fn commit(&self, lock: Lock, token: &StoredToken) -> Result<(), Error> {
+        let old = self.load_file().ok().flatten();
+        let old = old.and_then(|old| self.entry(&old).ok().flatten());
+        let new = self.entry(token)?;
+        if let Some(new) = &new {
+            new.store(&token.secrets())?;
+        }
+        let is_moved = old != new;
+        if let Err(error) = lock.commit(token.to_file().expose_secret().as_bytes()) {
+            if let Some(new) = new.filter(|_| is_moved) {
+                let _ = new.erase();
+            }
+            return Err(error);
+        }
+        if let Some(Err(error)) = old.filter(|_| is_moved).map(|old| old.erase()) {
+            output::warn(&format!(
+                "the old token is still in the keychain: {}: {}",
+                error.what, error.why
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads the token file alone: no keychain is asked. None where there is
+    /// none.
     ///
     /// # Errors
     /// Exit 8: it can't be read, or holds something else.
-    pub fn load(&self) -> Result<Option<StoredToken>, Error> {
+    pub fn load_file(&self) -> Result<Option<StoredToken>, Error> {
         let path = self.path()?;
         let failed = |why: String| Error::local(format!("reading {}", path.display()), why);
         let is_mounted = || files::resolve(&path).is_ok_and(|path| files::is_mount_point(&path));
@@ -75,7 +153,10 @@ impl Location {
                 return Ok(None);
             }
             match StoredToken::parse(&text) {
-                Ok(token) => return Ok(Some(token)),
+                Ok(token) => {
+                    self.entry(&token)?;
+                    return Ok(Some(token));
+                }
                 // One that is written in place may be half there.
                 Err(_) if tries > 0 && is_mounted() => {
                     tries -= 1;
@@ -107,11 +188,14 @@ impl Location {
     /// since.
     pub fn note_account(&self, token: &StoredToken, account: &str) -> Result<(), Error> {
         let lock = self.file()?.lock()?;
-        let saved = self.load()?.filter(|saved| saved.is_same_as(token));
+        let saved = self.load_file()?.filter(|saved| match saved.keychain_id {
+            Some(_) => saved.has_times_of(token) && saved.keychain_id == token.keychain_id,
+            None => saved.is_same_as(token),
+        });
         match saved {
             Some(mut saved) => {
                 saved.account = Some(account.to_owned());
-                lock.commit(saved.to_json().expose_secret().as_bytes())
+                lock.commit(saved.to_file().expose_secret().as_bytes())
             }
             None => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Parses the values of options and of the variables behind them. An error is
 //! the second half of a sentence, and says what to write instead.
 
+use crate::store::keychain::is_helper_name;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,8 +38,7 @@ pub fn subject(text: &str) -> Result<String, String> {
 
 /// The end of a name of a program, `docker-credential-HELPER`.
 pub fn keychain_helper(text: &str) -> Result<String, String> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    (!text.is_empty() && text.bytes().all(fits))
+    is_helper_name(text)
         .then(|| text.to_owned())
         .ok_or_else(|| "letters, digits and -, such as pass or secretservice".into())
 }

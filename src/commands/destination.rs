@@ -21,7 +21,7 @@ pub enum Destination {
     Stream(File, PathBuf, Format),
     /// A file of the user's that is replaced.
     File(AtomicFile, Format),
-    Saved(AtomicFile),
+    Saved(AtomicFile, Location),
 }
 
 impl Destination {
@@ -47,7 +47,7 @@ impl Destination {
     pub fn save(location: &Location) -> Result<Destination, Error> {
         let file = location.file()?;
         file.lock()?.make_sure_of_room()?;
-        Ok(Destination::Saved(file))
+        Ok(Destination::Saved(file, location.clone()))
     }
 
     /// Whether the token will be seen at a terminal.
@@ -65,9 +65,7 @@ impl Destination {
             Destination::File(file, format) => file
                 .lock()?
                 .commit(render(token, format).expose_secret().as_bytes()),
-            Destination::Saved(file) => file
-                .lock()?
-                .commit(token.to_json().expose_secret().as_bytes()),
+            Destination::Saved(file, location) => location.commit(file.lock()?, token),
         }
     }
 
@@ -75,7 +73,7 @@ impl Destination {
     /// it is kept elsewhere, and the error says where.
     pub fn put_or_rescue(self, token: &StoredToken) -> Result<(), Error> {
         self.put(token)
-            .map_err(|error| rescued(error, token.to_json().expose_secret().as_bytes()))
+            .map_err(|error| rescued(error, token.to_rescue().expose_secret().as_bytes()))
     }
 }
 

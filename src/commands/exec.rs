@@ -8,7 +8,6 @@ use super::saved::Saved;
 use super::{exit_code, location, no_renew, not_started};
 use crate::cli;
 use crate::error::Error;
-use crate::login::browser::SECRET_VARIABLES;
 use crate::platform;
 use crate::signals;
 
@@ -21,7 +20,7 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
     let token = saved.valid(options.min_ttl, no_renew(options.no_renew)?)?;
     let mut command = Command::new(&options.program[0]);
     command.args(&options.program[1..]);
-    for name in SECRET_VARIABLES {
+    for name in platform::SECRET_VARIABLES {
         command.env_remove(name);
     }
     command.env(options.env, token.access_token.expose_secret());

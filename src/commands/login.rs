@@ -24,9 +24,11 @@ use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
 use crate::output;
 use crate::platform;
+use crate::random;
 use crate::sandbox::Sandbox;
 use crate::signals;
 use crate::store::Location;
+use crate::store::keychain::Entry;
 use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
 use remembered::Plan;
@@ -60,6 +62,8 @@ struct Session {
 struct Saving {
     location: Location,
     remember: LoginOptions,
+    /// The helper of a keychain, and the entry that it will have.
+    keychain: Option<(String, String)>,
     /// Whose token was there before.
     previous_account: Option<String>,
 }
@@ -96,6 +100,10 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
         true => Destination::save(&location)?,
         false => Destination::print(options.result.output.as_deref(), options.result.format)?,
     };
+    let keychain = plan.keychain.map(|helper| (helper, random::uuid()));
+    if let (Some((helper, id)), Location::Profile(name)) = (&keychain, &location) {
+        Entry::new(helper, name, Some(id))?.probe()?;
+    }
     signals::before_death(output::end_progress);
     let sandbox = match options.sandbox {
         true => {
@@ -135,6 +143,7 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
         saving: save.then(|| Saving {
             location,
             remember: plan.remember,
+            keychain,
             previous_account: plan.previous.and_then(|token| token.account),
         }),
         sandbox,
@@ -196,6 +205,7 @@ impl Session {
         });
         if let Some(saving) = &self.saving {
             token.login = saving.remember.clone();
+            (token.keychain, token.keychain_id) = saving.keychain.clone().unzip();
         }
         let is_at_terminal = self.destination.is_terminal();
         self.destination.put_or_rescue(&token)?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::oauth::response::TokenResponse;
 use crate::output;
 use crate::signals;
-use crate::store::atomic_file::{Lock, Turn};
+use crate::store::atomic_file::{Lock, Turn, rescued};
 use crate::store::token::{StoredToken, UNREACHABLE, now};
 
 /// A token must be renewed when it has less life left than this.
@@ -84,7 +84,17 @@ impl Saved<'_> {
             None => done(token).map(|token| Ok((token, Ok(())))),
         };
         let file = self.location.file()?;
-        let lock = match file.lock_unless(|| outcome(self.load().ok()?))? {
+        // A keychain is slow, so it is asked only where the file is new.
+        let is_new = || match self.location.load_file() {
+            Ok(Some(file)) if file.keychain.is_some() => {
+                !file.has_times_of(seen)
+                    || file.keychain_id != seen.keychain_id
+                    || file.renew_failed_at != seen.renew_failed_at
+            }
+            _ => true,
+        };
+        let done_meanwhile = || outcome(is_new().then(|| self.load().ok())??);
+        let lock = match file.lock_unless(done_meanwhile)? {
             Turn::Done(outcome) => return outcome,
             Turn::Lock(lock) => lock,
         };
@@ -168,14 +178,17 @@ impl Saved<'_> {
             Ok(answer) => {
                 let (id, origin) = (issuer.client_id.clone(), issuer.origin.clone());
                 let token = token.refreshed(answer, id, origin);
-                let saved = lock.commit_or_rescue(token.to_json().expose_secret().as_bytes());
+                let saved = self
+                    .location
+                    .commit(lock, &token)
+                    .map_err(|error| rescued(error, token.to_rescue().expose_secret().as_bytes()));
                 Ok((token, saved))
             }
             Err(error) => {
                 let code = error.refusal.as_deref().map(output::short);
                 let noted = token.not_renewed(now(), code, issuer.has_secret);
                 // Without the note, others ask the server once more.
-                let _ = lock.commit(noted.to_json().expose_secret().as_bytes());
+                let _ = lock.commit(noted.to_file().expose_secret().as_bytes());
                 Err(login_again(error, self.location.login()))
             }
         }

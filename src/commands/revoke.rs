@@ -8,6 +8,8 @@ use crate::cli;
 use crate::error::Error;
 use crate::output;
 use crate::signals;
+use crate::store::Location;
+use crate::store::atomic_file::Lock;
 
 /// Where a user withdraws an application's access.
 const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
@@ -20,16 +22,16 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
     };
     if options.local {
         // Also what can't be read as a token can be forgotten.
-        if matches!(location.load(), Ok(None)) {
+        if matches!(location.load_file(), Ok(None)) {
             saved.load()?;
         }
-        location.file()?.lock()?.remove_target()?;
+        forget(&location, location.file()?.lock()?)?;
         output::info("The token is forgotten here; it stays valid at the server.");
         return Ok(ExitCode::SUCCESS);
     }
     let seen = saved.load()?;
     if seen.login.subject.is_some() {
-        location.file()?.lock()?.remove_target()?;
+        forget(&location, location.file()?.lock()?)?;
         output::info("The token is forgotten here; at the server it ends by itself.");
         return Ok(ExitCode::SUCCESS);
     }
@@ -51,7 +53,7 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
             )),
             _ => error,
         })?;
-    lock.remove_target()?;
+    forget(&location, lock)?;
     drop(held);
     output::info("The token is revoked and forgotten.");
     for name in sharing_device(&token, &location) {
@@ -60,4 +62,13 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the token file, then the keychain's entry: what is left of it can't
+/// be used by mistake.
+fn forget(location: &Location, lock: Lock) -> Result<(), Error> {
+    let token = location.load_file().ok().flatten();
+    let entry = token.and_then(|token| location.entry(&token).ok().flatten());
+    lock.remove_target()?;
+    entry.map_or(Ok(()), |entry| entry.erase())
 }

@@ -31,6 +31,9 @@ const OURS: [&str; 10] = [
     "YANDEX_TOKEN_PROFILE",
 ];
 
+/// Set for the program that a sandbox runs: no keychain is for its tokens.
+pub const IN_SANDBOX: &str = "YANDEX_TOKEN_IN_SANDBOX";
+
 pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let alone = options.program.is_empty();
     let unless_given = if alone { Consent::Ask } else { Consent::Allow };
@@ -97,6 +100,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     command.env("YANDEX_TOKEN_FILE", dir.path().join("token.json"));
     // An option that names a profile must not lead to a real one either.
     command.env("XDG_DATA_HOME", dir.path());
+    command.env(IN_SANDBOX, "1");
     // The sandbox allows any port, and the usual one may be in use.
     command.env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/");
     let has_browser = env::var_os("BROWSER").is_some_and(|browser| !browser.is_empty());

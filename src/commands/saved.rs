@@ -179,7 +179,7 @@ pub fn sharing_device(token: &StoredToken, location: &Location) -> Vec<String> {
         Location::File(_) => None,
     };
     let is_same = |name: &String| {
-        let other = Location::Profile(name.clone()).load().ok().flatten();
+        let other = Location::Profile(name.clone()).load_file().ok().flatten();
         other.is_some_and(|other| {
             other.client_id == token.client_id
                 && other.device_id.is_some()

@@ -21,7 +21,11 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
     let mut codes = vec![0];
     let mut rows = Vec::new();
     for location in locations(options.location)? {
-        let token = match location.load() {
+        let token = match options.online {
+            true => location.load(),
+            false => location.load_file(),
+        };
+        let token = match token {
             Ok(None) if is_option => {
                 let error = Error::new(Kind::NoToken, "status", "no token is saved there");
                 return Err(error.hint(location.login()));

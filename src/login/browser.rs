@@ -14,9 +14,6 @@ use crate::platform;
 const WATCH_TIME: Duration = Duration::from_secs(3);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
-/// Variables of ours that no other program needs.
-pub const SECRET_VARIABLES: [&str; 2] = ["YANDEX_CLIENT_SECRET", "YANDEX_REFRESH_TOKEN"];
-
 /// They need a terminal, which a browser that we start does not get.
 const TEXT_MODE: [&str; 7] = [
     "browsh",
@@ -134,7 +131,7 @@ fn run(mut command: Command) -> Result<(), String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    for name in SECRET_VARIABLES {
+    for name in platform::SECRET_VARIABLES {
         command.env_remove(name);
     }
     platform::detach(&mut command);

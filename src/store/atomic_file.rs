@@ -221,13 +221,6 @@ impl Lock {
         Ok(())
     }
 
-    /// Like [`Lock::commit`], but what can't be saved is kept elsewhere, and
-    /// the error names that file.
-    pub fn commit_or_rescue(self, content: &[u8]) -> Result<(), Error> {
-        self.commit(content)
-            .map_err(|error| rescued(error, content))
-    }
-
     /// Removes the file itself.
     pub fn remove_target(self) -> Result<(), Error> {
         let target = &self.file.target;

@@ -15,7 +15,7 @@ use crate::output;
 /// A token, and how it was got.
 #[derive(Clone, Serialize)]
 pub struct StoredToken {
-    #[serde(serialize_with = "expose")]
+    #[serde(serialize_with = "expose", skip_serializing_if = "is_absent")]
     pub access_token: SecretString,
     pub token_type: Option<String>,
     #[serde(serialize_with = "expose_some")]
@@ -45,6 +45,38 @@ pub struct StoredToken {
     /// Keys that are not ours, kept as they are.
     #[serde(skip)]
     other: Fields,
+}
+
+/// What a keychain keeps of a token.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    access_token: SecretString,
+    refresh_token: Option<SecretString>,
+}
+
+impl Secrets {
+    /// # Errors
+    /// What makes them none, without showing it.
+    pub fn parse(text: &str) -> Result<Secrets, &'static str> {
+        let fields = json::object(text.as_bytes())?;
+        let text = |name| fields.get(name).and_then(json::text);
+        let access_token = text("access_token").filter(|token| is_access_token(token));
+        Ok(Secrets {
+            access_token: access_token.ok_or("it holds no access_token")?.into(),
+            refresh_token: text("refresh_token").map(SecretString::from),
+        })
+    }
+
+    /// One line of JSON.
+    pub fn to_json(&self) -> SecretString {
+        let refresh_token = self.refresh_token.as_ref();
+        json!({
+            "access_token": self.access_token.expose_secret(),
+            "refresh_token": refresh_token.map(|token| token.expose_secret()),
+        })
+        .to_string()
+        .into()
+    }
 }
 
 /// The `renew_error` of a server that was not reached.
@@ -121,10 +153,14 @@ impl StoredToken {
     /// What makes it no token file, without showing it.
     pub fn parse(content: &[u8]) -> Result<StoredToken, &'static str> {
         let mut fields = json::object(content)?;
-        let Some(Value::String(access_token)) = fields.remove("access_token") else {
-            return Err("it holds no access_token");
+        let is_in_keychain = fields.get("keychain").and_then(json::text).is_some();
+        let access_token = match fields.remove("access_token") {
+            // It comes from there, and so does the refresh token.
+            _ if is_in_keychain => String::new(),
+            Some(Value::String(access_token)) => access_token,
+            _ => return Err("it holds no access_token"),
         };
-        if !is_access_token(&access_token) {
+        if !is_in_keychain && !is_access_token(&access_token) {
             return Err("its access_token is not one");
         }
         // A server's raw answer counts from a moment that nobody knows now.
@@ -186,6 +222,46 @@ impl StoredToken {
         output::json(&Value::Object(fields)).into()
     }
 
+    /// What its file holds: all, or all but the secrets where a keychain keeps
+    /// them.
+    pub fn to_file(&self) -> SecretString {
+        match self.keychain {
+            Some(_) => self.clone().with(Secrets::default()).to_json(),
+            None => self.to_json(),
+        }
+    }
+
+    /// A token file of its own, without the keychain.
+    pub fn to_rescue(&self) -> SecretString {
+        let token = self.clone();
+        StoredToken {
+            keychain: None,
+            keychain_id: None,
+            ..token
+        }
+        .to_json()
+    }
+
+    pub fn with(self, secrets: Secrets) -> StoredToken {
+        StoredToken {
+            access_token: secrets.access_token,
+            refresh_token: secrets.refresh_token,
+            ..self
+        }
+    }
+
+    pub fn secrets(&self) -> Secrets {
+        Secrets {
+            access_token: self.access_token.clone(),
+            refresh_token: self.refresh_token.clone(),
+        }
+    }
+
+    /// Whether its secrets have not been asked for.
+    pub fn is_without_secrets(&self) -> bool {
+        self.keychain.is_some() && self.access_token.expose_secret().is_empty()
+    }
+
     /// How long it is still good. None where nobody said: then it counts as
     /// good.
     pub fn time_left(&self) -> Option<Duration> {
@@ -200,8 +276,12 @@ impl StoredToken {
     /// Whether both are the outcome of the same answer.
     pub fn is_same_as(&self, other: &StoredToken) -> bool {
         self.access_token.expose_secret() == other.access_token.expose_secret()
-            && (self.issued_at, self.expires_at) == (other.issued_at, other.expires_at)
+            && self.has_times_of(other)
             && self.has_refresh_token_of(other)
+    }
+
+    pub fn has_times_of(&self, other: &StoredToken) -> bool {
+        (self.issued_at, self.expires_at) == (other.issued_at, other.expires_at)
     }
 
     pub fn has_refresh_token_of(&self, other: &StoredToken) -> bool {
@@ -211,6 +291,10 @@ impl StoredToken {
         });
         a == b
     }
+}
+
+fn is_absent(secret: &SecretString) -> bool {
+    secret.expose_secret().is_empty()
 }
 
 fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

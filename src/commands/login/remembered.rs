@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::method::Method;
 use crate::cli::{self, values};
 use crate::commands::application::{self, Application};
+use crate::commands::sandbox::IN_SANDBOX;
 use crate::commands::saved::{Saved, sharing_device};
 use crate::commands::{option_or_variable, path_variable, variable};
 use crate::error::Error;
@@ -25,14 +26,16 @@ pub struct Plan {
     pub device_id: Option<String>,
     /// What the next login of the profile is to remember.
     pub remember: LoginOptions,
-    /// The token that a saved login replaces.
+    /// The helper of the keychain that is to keep the token's secrets.
+    pub keychain: Option<String>,
+    /// The token that a saved login replaces, without secrets of a keychain.
     pub previous: Option<StoredToken>,
 }
 
 /// A login that is saved reuses all that the profile remembers, unless an
 /// option changes the application.
 pub fn saved(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
-    let previous = location.load().ok().flatten();
+    let previous = location.load_file().ok().flatten();
     let server_given = application::server(&options.application)?;
     let memory = match &previous {
         Some(token) if is_reused(token, options, server_given.as_ref()) => Some(token),
@@ -87,13 +90,14 @@ pub fn saved(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
         optional_scope,
         device_id,
         remember,
+        keychain: keychain(options, location, previous.as_ref())?,
         previous,
     })
 }
 
 /// A login that is only printed reuses the client ID alone.
 pub fn printed(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
-    let saved_id = || location.load().ok()??.client_id;
+    let saved_id = || location.load_file().ok()??.client_id;
     Ok(Plan {
         application: Application::resolve(&options.application, saved_id)?,
         ..unsaved(options, Application::default())?
@@ -109,8 +113,30 @@ pub fn unsaved(options: &cli::Login, application: Application) -> Result<Plan, E
         optional_scope: joined(&options.optional_scope),
         device_id: options.device_id.clone(),
         remember: LoginOptions::default(),
+        keychain: None,
         previous: None,
     })
+}
+
+/// Once in a keychain, a profile's token goes to a file only where the user
+/// says so.
+fn keychain(
+    options: &cli::Login,
+    location: &Location,
+    previous: Option<&StoredToken>,
+) -> Result<Option<String>, Error> {
+    let helper = match (&options.keychain, location) {
+        (Some(helper), _) if helper == "none" => return Ok(None),
+        (None, Location::File(_)) => return Ok(None),
+        (None, Location::Profile(_)) => return Ok(previous.and_then(|old| old.keychain.clone())),
+        (Some(helper), _) => helper,
+    };
+    let why = match location {
+        _ if variable(IN_SANDBOX)?.is_some() => "a sandbox's token is not for a keychain",
+        Location::File(_) => "it needs a profile, and YANDEX_TOKEN_FILE names a file",
+        Location::Profile(_) => return Ok(Some(helper.clone())),
+    };
+    Err(Error::usage("--keychain", why))
 }
 
 /// Whether the options leave the saved token's application as it is, and its

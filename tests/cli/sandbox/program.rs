@@ -123,6 +123,7 @@ fn the_program_gets_the_sandboxs_variables_and_none_of_the_users() {
         "YANDEX_OAUTH_URL=http://127.0.0.1:",
         "YANDEX_REDIRECT_URI=http://127.0.0.1:0/",
         "YANDEX_TOKEN_FILE=/",
+        "YANDEX_TOKEN_IN_SANDBOX=1",
     ] {
         let line = lines.next().unwrap();
         assert!(line.starts_with(start), "{line}");

@@ -8,6 +8,8 @@ pub mod containers;
 pub mod faults;
 #[cfg(target_os = "linux")]
 pub mod injected;
+#[cfg(unix)]
+pub mod keychain;
 #[cfg(target_os = "linux")]
 pub mod neighbours;
 #[cfg(unix)]

@@ -1,0 +1,283 @@
+//! A token whose secrets a credential helper keeps.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::files::install;
+use crate::support::login::{ANSWER, TOKEN, complete, login, refused};
+use crate::support::server::{Server, json as answer};
+use crate::support::{Finished, Home, now, run};
+
+/// A helper that keeps each entry in a file by the last part of its URL, and
+/// writes down how it was called.
+const HELPER: &str = r#"
+dir=$HOME/kept; mkdir -p "$dir"; echo "$*" >>"$HOME/calls"
+input=$(cat)
+case $1 in
+store)
+    url=${input#*\"ServerURL\":\"}; url=${url%%\"*}
+    printf '%s' "$input" >"$dir/${url##*/}" ;;
+get) [ -f "$dir/${input##*/}" ] && cat "$dir/${input##*/}" || {
+        echo 'credentials not found in native keychain'; exit 1; } ;;
+erase) rm "$dir/${input##*/}" ;;
+esac"#;
+
+fn helper(home: &Home, body: &str) {
+    install(home, "docker-credential-fake", body);
+}
+
+fn command(home: &Home, arguments: &[&str]) -> Command {
+    let mut command = home.command(arguments);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", home.path().display()));
+    command
+}
+
+fn logged_in(home: &Home, server: &Server, options: &[&str]) -> Finished {
+    let done = complete(command(home, &login(server, options)));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    done
+}
+
+fn kept(home: &Home) -> Vec<String> {
+    let found = fs::read_dir(home.path().join("kept")).unwrap();
+    found
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect()
+}
+
+fn calls(home: &Home) -> String {
+    fs::read_to_string(home.path().join("calls")).unwrap_or_default()
+}
+
+fn file(home: &Home) -> Value {
+    serde_json::from_str(&home.saved()).unwrap()
+}
+
+/// Makes the saved token one that has expired.
+fn expire(home: &Home) {
+    let mut token = file(home);
+    token["issued_at"] = json!(now() - 100);
+    token["expires_at"] = json!(now() - 10);
+    home.save(&token.to_string());
+}
+
+#[track_caller]
+fn prints(home: &Home, server: &Server, text: &str) {
+    let mut command = command(home, &["token"]);
+    let done = run({
+        command.env("YANDEX_OAUTH_URL", &server.origin);
+        command
+    });
+    assert_eq!(
+        (done.code, &*done.stdout),
+        (Some(0), &*format!("{text}\n")),
+        "{done:#?}"
+    );
+}
+
+#[test]
+fn a_profile_moves_into_a_keychain_stays_there_and_moves_out() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--save"]);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    let first = file(&home);
+    assert_eq!(first["keychain"], "fake");
+    assert!(!home.saved().contains("r3fr3sh") && !home.saved().contains(TOKEN));
+    let entries = kept(&home);
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    let entry: Value = serde_json::from_str(&entries[0]).unwrap();
+    let id = first["keychain_id"].as_str().unwrap();
+    let url = format!("https://oauth.yandex.com/yandex-token/default/{id}");
+    assert_eq!(
+        (&entry["ServerURL"], &entry["Username"]),
+        (&json!(url), &json!("yandex-token"))
+    );
+    let secret: Value = serde_json::from_str(entry["Secret"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        secret,
+        json!({"access_token": TOKEN, "refresh_token": "1:r3fr3sh:x:y"})
+    );
+    prints(&home, &server, TOKEN);
+
+    // Another login stays in it, with an entry of its own.
+    logged_in(&home, &server, &["--save"]);
+    assert_ne!(file(&home)["keychain_id"], first["keychain_id"]);
+    assert_eq!(kept(&home).len(), 1);
+    let called = calls(&home);
+    let status = run(command(&home, &["status"]));
+    assert_eq!(status.code, Some(0), "{status:#?}");
+    assert_eq!(calls(&home), called, "status has asked the keychain");
+    assert!(!called.contains("y0_"), "{called}");
+
+    logged_in(&home, &server, &["--keychain", "none"]);
+    assert!(home.saved().contains(TOKEN) && file(&home)["keychain"].is_null());
+    assert!(kept(&home).is_empty());
+}
+
+#[test]
+fn a_renewal_and_a_revocation_reach_the_keychain() {
+    let home = Home::new();
+    let server = Server::start(|request| {
+        answer(
+            200,
+            match request.body.contains("grant_type=refresh_token") {
+                true => {
+                    r#"{"access_token": "n3w", "expires_in": 31536000, "refresh_token": "1:r0tated"}"#
+                }
+                false => ANSWER,
+            },
+        )
+    });
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    expire(&home);
+    prints(&home, &server, "n3w");
+    assert!(kept(&home)[0].contains("1:r0tated"), "{:?}", kept(&home));
+    assert!(!home.saved().contains("n3w") && !home.saved().contains("r0tated"));
+    prints(&home, &server, "n3w");
+    let done = run(command(&home, &["revoke", "--local"]));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    assert!(kept(&home).is_empty());
+    assert!(!home.data().join("default.json").exists());
+}
+
+#[test]
+fn a_helper_that_does_not_work_is_found_before_the_browser_opens() {
+    for (body, says) in [
+        (None, "docker-credential-fake is not in PATH"),
+        (Some("exec sleep 100"), "no answer within 5 s"),
+        (Some("cat >/dev/null"), "it is not JSON"),
+        (
+            Some("echo '{\"Secret\": \"\"}'"),
+            "what it was given is not there",
+        ),
+        (
+            Some("echo 'the collection is locked'; exit 1"),
+            "the collection is locked",
+        ),
+    ] {
+        let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)).idle());
+        if let Some(body) = body {
+            helper(&home, body);
+        }
+        let options = [
+            "login",
+            "--client-id",
+            "app",
+            "--redirect-uri",
+            "http://127.0.0.1:0/",
+        ];
+        let mut command = command(&home, &options);
+        command.args(["--oauth-url", &server.origin, "--keychain", "fake"]);
+        refused(&home, command, says);
+        assert!(!home.data().join("default.json").exists());
+    }
+}
+
+#[test]
+fn a_keychain_that_fails_costs_no_refresh_token() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    expire(&home);
+    let before = home.saved();
+    let requests = server.requests().len();
+    for (body, code, says) in [
+        ("echo locked; exit 1", 8, "locked"),
+        (
+            "echo '{\"Username\": \"yandex-token\", \"Secret\": \"x\"}'",
+            8,
+            "it is not JSON",
+        ),
+        ("echo '{\"Secret\": \"\"}'", 7, "no such entry"),
+    ] {
+        helper(&home, body);
+        let mut command = command(&home, &["token"]);
+        command.env("YANDEX_OAUTH_URL", &server.origin);
+        run(command).fails(code, says);
+    }
+    assert_eq!(server.requests().len(), requests);
+    assert_eq!(home.saved(), before);
+}
+
+#[test]
+fn what_was_received_is_rescued_where_the_keychain_fails_after_all() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    expire(&home);
+    helper(
+        &home,
+        &format!("[ $1 = store ] && {{ cat; exit 1; }}{HELPER}"),
+    );
+    let mut command = command(&home, &["token"]);
+    command.env("YANDEX_OAUTH_URL", &server.origin);
+    let done = run(command);
+    done.fails(8, "docker-credential-fake store: ")
+        .hides(&[TOKEN, "r3fr3sh"]);
+    let path = done
+        .stderr
+        .split("is kept in ")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{done:#?}"));
+    let rescued = fs::read_to_string(path.trim()).unwrap();
+    assert!(rescued.contains(TOKEN) && !rescued.contains("keychain"));
+    assert!(!home.saved().contains(TOKEN));
+    fs::remove_file(path.trim()).unwrap();
+}
+
+#[test]
+fn only_a_profile_is_kept_in_a_keychain() {
+    let home = Home::new();
+    let path = home.path().join("token.json");
+    fs::write(&path, r#"{"keychain": "fake", "keychain_id": "x"}"#).unwrap();
+    let path = path.to_str().unwrap();
+    run(command(&home, &["token", "--token-file", path])).fails(8, "only a profile");
+    home.save(r#"{"keychain": "../fake", "keychain_id": "x"}"#);
+    run(command(&home, &["token"])).fails(8, "names no helper");
+    let arguments = ["login", "--client-id", "app", "--keychain", "fake"];
+    let mut with_file = command(&home, &arguments);
+    with_file.env("YANDEX_TOKEN_FILE", path);
+    run(with_file).fails(2, "it needs a profile");
+    let mut sandbox = command(&home, &["sandbox", "--"]);
+    sandbox.arg(crate::support::BINARY).args(arguments);
+    sandbox.args(["--profile", "x"]);
+    run(sandbox).fails(2, "a sandbox's token");
+}
+
+#[test]
+#[ignore = "needs pass"]
+fn the_helper_for_pass_keeps_a_token() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let mut prepare = Command::new("/bin/sh");
+    home.furnish(&mut prepare);
+    let done = prepare
+        .args([
+            "-c",
+            "mkdir -m 700 .gnupg && gpg --batch --quiet --pinentry-mode loopback --passphrase '' \
+             --quick-generate-key test@example.com default default never && \
+             pass init test@example.com",
+        ])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    logged_in(&home, &server, &["--keychain", "pass"]);
+    assert!(!home.saved().contains(TOKEN));
+    prints(&home, &server, TOKEN);
+    logged_in(&home, &server, &["--keychain", "none"]);
+    prints(&home, &server, TOKEN);
+    let left = home.files();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.starts_with(".password-store/") && name.ends_with(".gpg")),
+        "{left:?}"
+    );
+    let mut end = Command::new("gpgconf");
+    home.furnish(&mut end);
+    assert!(end.args(["--kill", "all"]).status().unwrap().success());
+}
