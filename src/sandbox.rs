@@ -11,7 +11,7 @@ mod device;
 mod fault;
 mod info;
 mod log;
-mod multipart;
+pub mod multipart;
 mod parameters;
 mod redirect;
 mod registration;

@@ -24,6 +24,7 @@ use crate::oauth::pkce::State;
 use crate::oauth::proxy;
 use crate::oauth::response::{self, Classified, HttpResponse};
 use crate::output::sanitize;
+use crate::sandbox::multipart;
 use crate::store::token::StoredToken;
 
 /// The state that we sent. In a text it is written `STATE`.
@@ -393,4 +394,17 @@ fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     pairs
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect()
+}
+
+/// A multipart body: what is read of it stood in it, and no value goes past a
+/// delimiter.
+pub fn multipart_body(body: &[u8]) {
+    let Some(fields) = multipart::fields("multipart/form-data; boundary=b", body) else {
+        return;
+    };
+    let text = String::from_utf8_lossy(body);
+    for (_, value) in fields {
+        assert!(text.contains(&value) || value.contains('\u{fffd}'));
+        assert!(!value.contains("\r\n--b"));
+    }
 }
