@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::support::browser::{callback, get, raw};
+use crate::support::waiting::connection;
+#[cfg(target_os = "linux")]
+use crate::support::waiting::peak_memory;
 use crate::support::waiting::{AT_ONCE, Waiting, expect};
-use crate::support::waiting::{connection, peak_memory};
 
 /// What is to be refused whatever the target's answer, and with what.
 pub fn not_http_1(target: &str) -> Vec<(String, u16)> {
