@@ -5,13 +5,13 @@ pub mod actions;
 pub mod again;
 pub mod browser;
 pub mod device;
+#[cfg(unix)]
+pub mod documents;
 pub mod help;
 pub mod login;
 pub mod man;
 pub mod output;
 pub mod paste;
-pub mod readme;
-pub mod readme_logins;
 pub mod saved;
 #[cfg(target_os = "linux")]
 pub mod shells;

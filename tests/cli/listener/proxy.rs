@@ -211,8 +211,7 @@ mod real {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::cli::readme::block;
-    use crate::support::PATIENCE;
+    use crate::support::{PATIENCE, block};
 
     /// A proxy that ends with its test.
     struct Proxy(Child);

@@ -5,6 +5,8 @@
 pub mod authority;
 pub mod browser;
 #[cfg(unix)]
+pub mod documents;
+#[cfg(unix)]
 pub mod files;
 pub mod login;
 pub mod sandbox;
@@ -23,6 +25,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+pub use documents::block;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_yandex-token");
 
