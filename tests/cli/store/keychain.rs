@@ -5,10 +5,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::browser::request;
 use crate::support::files::install;
 use crate::support::login::{ANSWER, TOKEN, complete, login, refused};
+use crate::support::sandbox::Served;
 use crate::support::server::{Server, json as answer};
-use crate::support::{Finished, Home, now, run};
+use crate::support::{Finished, Home, Running, now, run};
 
 /// A helper that keeps each entry in a file by the last part of its URL, and
 /// writes down how it was called.
@@ -18,13 +20,13 @@ input=$(cat)
 case $1 in
 store)
     url=${input#*\"ServerURL\":\"}; url=${url%%\"*}
-    printf '%s' "$input" >"$dir/${url##*/}" ;;
+    printf '%s' "$input" >"$dir/${url##*/}.$$" && mv "$dir/${url##*/}.$$" "$dir/${url##*/}" ;;
 get) [ -f "$dir/${input##*/}" ] && cat "$dir/${input##*/}" || {
         echo 'credentials not found in native keychain'; exit 1; } ;;
 erase) rm "$dir/${input##*/}" ;;
 esac"#;
 
-fn helper(home: &Home, body: &str) {
+pub fn helper(home: &Home, body: &str) {
     install(home, "docker-credential-fake", body);
 }
 
@@ -35,7 +37,7 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
     command
 }
 
-fn logged_in(home: &Home, server: &Server, options: &[&str]) -> Finished {
+pub fn logged_in(home: &Home, server: &Server, options: &[&str]) -> Finished {
     let done = complete(command(home, &login(server, options)));
     assert_eq!(done.code, Some(0), "{done:#?}");
     done
@@ -65,7 +67,7 @@ fn expire(home: &Home) {
 }
 
 #[track_caller]
-fn prints(home: &Home, server: &Server, text: &str) {
+pub fn prints(home: &Home, server: &Server, text: &str) {
     let mut command = command(home, &["token"]);
     let done = run({
         command.env("YANDEX_OAUTH_URL", &server.origin);
@@ -250,34 +252,114 @@ fn only_a_profile_is_kept_in_a_keychain() {
 }
 
 #[test]
-#[ignore = "needs pass"]
-fn the_helper_for_pass_keeps_a_token() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
-    let mut prepare = Command::new("/bin/sh");
-    home.furnish(&mut prepare);
-    let done = prepare
-        .args([
-            "-c",
-            "mkdir -m 700 .gnupg && gpg --batch --quiet --pinentry-mode loopback --passphrase '' \
-             --quick-generate-key test@example.com default default never && \
-             pass init test@example.com",
-        ])
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{done:?}");
-    logged_in(&home, &server, &["--keychain", "pass"]);
-    assert!(!home.saved().contains(TOKEN));
-    prints(&home, &server, TOKEN);
-    logged_in(&home, &server, &["--keychain", "none"]);
-    prints(&home, &server, TOKEN);
-    let left = home.files();
-    assert!(
-        !left
-            .iter()
-            .any(|name| name.starts_with(".password-store/") && name.ends_with(".gpg")),
-        "{left:?}"
+fn a_hundred_at_once_make_one_request_and_find_the_new_secrets() {
+    for expires_in in [-10, 3600] {
+        let home = Home::new();
+        let server = Server::start(|request| {
+            answer(
+                200,
+                match request.body.contains("grant_type=refresh_token") {
+                    true => r#"{"access_token": "n3w", "expires_in": 31536000}"#,
+                    false => ANSWER,
+                },
+            )
+        });
+        helper(&home, HELPER);
+        logged_in(&home, &server, &["--keychain", "fake"]);
+        let asked = server.requests().len();
+        let mut token = file(&home);
+        token["issued_at"] = json!(now() - 86_400);
+        token["expires_at"] = json!(now().saturating_add_signed(expires_in));
+        home.save(&token.to_string());
+        let running: Vec<_> = (0..100)
+            .map(|_| {
+                let mut command = command(&home, &["token"]);
+                Running::start(command.env("YANDEX_OAUTH_URL", &server.origin))
+            })
+            .collect();
+        let mut printed: Vec<_> = running
+            .into_iter()
+            .map(|running| {
+                let done = running.finish();
+                assert_eq!((done.code, &*done.stderr), (Some(0), ""), "{done:#?}");
+                done.stdout
+            })
+            .collect();
+        printed.sort();
+        printed.dedup();
+        // A token that is only due is printed as it is while another renews it.
+        let old = format!("{TOKEN}\n");
+        let is_known = |text: &String| text == "n3w\n" || expires_in > 0 && *text == old;
+        assert!(printed.iter().all(is_known), "{printed:?}");
+        assert_eq!(server.requests().len(), asked + 1);
+        prints(&home, &server, "n3w");
+        assert_eq!(kept(&home).len(), 1);
+    }
+}
+
+#[test]
+fn status_online_asks_with_the_keychains_token_and_reports_one_that_is_gone() {
+    let home = Home::new();
+    let server = Server::start(|request| {
+        answer(
+            200,
+            match request.path() {
+                "/info" => r#"{"id": "1", "login": "ivan.petrov"}"#,
+                _ => ANSWER,
+            },
+        )
+    });
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    let asked = server.requests().len();
+    let online = ["status", "--online"];
+    let done = run(command(&home, &online));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    assert!(done.stdout.contains("ivan.petrov"), "{done:#?}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), asked + 1);
+    let header = format!("authorization: oauth {TOKEN}\r\n").to_lowercase();
+    assert!(requests[asked].head.to_lowercase().contains(&header));
+
+    for (body, code, says) in [
+        ("echo locked; exit 1", 8, "locked"),
+        ("echo '{\"Secret\": \"\"}'", 7, "no such entry"),
+    ] {
+        helper(&home, body);
+        let done = run(command(&home, &online));
+        assert_eq!(done.code, Some(code), "{done:#?}");
+        assert!(done.stdout.contains(says), "{done:#?}");
+    }
+    assert_eq!(server.requests().len(), asked + 1);
+}
+
+#[test]
+fn a_revocation_at_the_server_erases_the_entry() {
+    let served = Served::start(&["--consent", "allow"]);
+    let home = Home::new();
+    helper(&home, HELPER);
+    let at_sandbox = |arguments: &[&str]| {
+        let mut command = command(&home, arguments);
+        command
+            .env("YANDEX_OAUTH_URL", &served.origin)
+            .env("YANDEX_CLIENT_ID", &served.client_id)
+            .env("YANDEX_CLIENT_SECRET", &served.client_secret);
+        command
+    };
+    let done = run(at_sandbox(&["login", "--device", "--keychain", "fake"]));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    let entry = kept(&home).pop().unwrap();
+    let entry: Value = serde_json::from_str(&entry).unwrap();
+    let secret: Value = serde_json::from_str(entry["Secret"].as_str().unwrap()).unwrap();
+    let authorization = format!(
+        "Authorization: OAuth {}\r\n",
+        secret["access_token"].as_str().unwrap()
     );
-    let mut end = Command::new("gpgconf");
-    home.furnish(&mut end);
-    assert!(end.args(["--kill", "all"]).status().unwrap().success());
+    let info = format!("{}/info", served.origin);
+    assert_eq!(request("GET", &info, &authorization, "").status, 200);
+    let done = run(at_sandbox(&["revoke"]));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    assert_eq!(request("GET", &info, &authorization, "").status, 401);
+    assert!(kept(&home).is_empty());
+    assert_eq!(home.files(), ["calls", "docker-credential-fake"]);
 }

@@ -4,6 +4,8 @@
 pub mod accounts;
 #[cfg(target_os = "linux")]
 pub mod containers;
+#[cfg(target_os = "linux")]
+pub mod credential_helpers;
 #[cfg(unix)]
 pub mod faults;
 #[cfg(target_os = "linux")]
