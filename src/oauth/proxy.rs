@@ -22,10 +22,14 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
         return Ok(None);
     }
     for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
-        if std::env::var_os(name).is_none_or(|value| value.is_empty()) {
+        let Some(value) = std::env::var_os(name) else {
+            continue;
+        };
+        let value = value.to_str().map(str::trim);
+        if value == Some("") {
             continue;
         }
-        let proxy = set(&name).and_then(|value| parse(value.trim()));
+        let proxy = value.and_then(parse);
         return match proxy {
             Some(proxy) => Ok(Some(proxy)),
             None => Err(Error::usage(name, "not a proxy that can be used").hint(

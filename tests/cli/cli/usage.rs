@@ -469,6 +469,8 @@ fn loopback_and_what_no_proxy_names_are_called_directly_and_the_rest_is_not() {
             begins(&home, "", &[&all[..], &[("NO_PROXY", list)]].concat());
         }
     }
+    let blank: Vec<_> = PROXIES.into_iter().map(|name| (name, " \t")).collect();
+    begins(&Home::new(), "", &blank);
     let other = [("NO_PROXY", "yandex.ru"), ("ALL_PROXY", "socks5://p")];
     refuses("", &other, &["ALL_PROXY"]);
     assert_eq!(proxy.requests().len(), 0);
