@@ -47,10 +47,12 @@ fn long_help() -> String {
     version,
     after_help = EXAMPLES,
     after_long_help = long_help(),
-    propagate_version = true
+    propagate_version = true,
+    // The lines are broken by hand: an option and its help side by side.
+    term_width = 0
 )]
 pub struct Cli {
-    /// Show the steps taken: hosts, statuses, waits; never a secret
+    /// Show requests and progress, never a secret
     #[arg(
         short,
         long,
@@ -60,7 +62,7 @@ pub struct Cli {
     )]
     pub verbose: bool,
 
-    /// Show only errors and what you must act on
+    /// Show only errors and what to act on
     #[arg(short, long, global = true, display_order = 100)]
     pub quiet: bool,
 
@@ -81,7 +83,11 @@ pub fn parse() -> Result<Cli, clap::Error> {
 }
 
 fn parse_with_clap(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let cli = Cli::try_parse_from(arguments)?;
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let cli = Cli::try_parse_from(&arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp => full_help(&arguments).unwrap_or(error),
+        _ => error,
+    })?;
     let contradiction = match &cli.command {
         Command::Login(login) => login.contradiction(),
         _ => None,
@@ -90,6 +96,28 @@ fn parse_with_clap(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli,
         Some(why) => Err(error("login", ErrorKind::ArgumentConflict, why)),
         None => Ok(cli),
     }
+}
+
+/// The help of a command that `--help` or `help` asks for: all options, in the
+/// narrow form that clap has for `-h` alone.
+fn full_help(arguments: &[OsString]) -> Option<clap::Error> {
+    let is_asked = |word: &OsString| word == "--help" || word == "help";
+    if !arguments.iter().any(is_asked) {
+        return None;
+    }
+    let mut root = Cli::command();
+    root.build();
+    let mut names = arguments.iter().filter_map(|word| word.to_str());
+    let command = names.find_map(|name| root.find_subcommand(name).filter(|_| name != "help"))?;
+    let about = command.get_long_about().or_else(|| command.get_about());
+    let about = about.cloned().unwrap_or_default();
+    let command = command
+        .clone()
+        .about(about)
+        .mut_args(|option| option.hide_short_help(false));
+    let help = command.clone().render_help();
+    let shown = clap::Command::new("help").override_help(help);
+    shown.try_get_matches_from(["help", "--help"]).err()
 }
 
 /// An error in clap's form, with the usage of this command.
@@ -106,15 +134,15 @@ fn error(command: &str, kind: ErrorKind, why: &str) -> clap::Error {
 #[derive(Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Get a token, through the browser
+    /// Get a token by logging in
     ///
     /// Opens Yandex's page in the browser, waits on a loopback address for the
-    /// redirect that carries the code, exchanges the code, and prints the access
-    /// token on standard output. Everything else goes to standard error.
+    /// redirect with the code, exchanges the code, and prints the access token on
+    /// standard output, or keeps it. Everything else goes to standard error.
     #[command(verbatim_doc_comment)]
     Login(Box<Login>),
 
-    /// Print a saved token, refreshed first when it is about to expire
+    /// Print a saved token, renewed in time
     Token(Token),
 
     /// Exchange a refresh token now, and print the new access token
@@ -134,8 +162,8 @@ pub enum Command {
 
     /// Run a program with a valid access token in its environment
     ///
-    /// Without a token the program never starts. Its status is ours; 127 where it
-    /// was not found, 126 where it can't be run.
+    /// Without a token the program is not started. The exit status is the
+    /// program's; 127 if it is not found, 126 if it can't be run.
     #[command(verbatim_doc_comment)]
     Exec(Exec),
 
@@ -143,8 +171,8 @@ pub enum Command {
     ///
     /// Prints YANDEX_OAUTH_URL, YANDEX_CLIENT_ID and YANDEX_CLIENT_SECRET, one a
     /// line, and serves until it is interrupted. With a program, runs it with
-    /// these in its environment instead, and ends with its status. -v tells of
-    /// each request.
+    /// these in its environment instead, and ends with its status. -v logs each
+    /// request.
     #[command(verbatim_doc_comment)]
     Sandbox(Sandbox),
 
@@ -167,7 +195,7 @@ A refresh needs the client secret for most applications:
 YANDEX_CLIENT_SECRET or --client-secret-file.";
 
 #[derive(Args, Debug, Default, PartialEq)]
-#[command(after_help = TOKEN_EXAMPLES, next_line_help = true)]
+#[command(after_help = TOKEN_EXAMPLES)]
 pub struct Token {
     #[command(flatten)]
     pub location: Location,
@@ -178,13 +206,13 @@ pub struct Token {
     #[command(flatten)]
     pub result: Output,
 
-    /// How much life the token must have left. Without this, 5m, and a token
-    /// that can't be refreshed is printed as long as it has not expired
+    /// Life the token must have left: 90s, 5m, 1h
+    /// [default: 5m, or less if it can't be renewed]
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
 
-    /// Never ask the server; exit 7 if the token has less life left than
-    /// --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    /// Never ask the server: exit 7 with less life
+    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
     #[arg(long, verbatim_doc_comment)]
     pub no_renew: bool,
 }
@@ -197,7 +225,7 @@ Examples:
       in CI: from a secret; the JSON holds the next refresh token";
 
 #[derive(Args)]
-#[command(after_help = REFRESH_EXAMPLES, next_line_help = true)]
+#[command(after_help = REFRESH_EXAMPLES)]
 pub struct Refresh {
     #[command(flatten)]
     pub location: Location,
@@ -214,7 +242,7 @@ Example:
   yandex-token revoke --profile work";
 
 #[derive(Args)]
-#[command(after_help = REVOKE_EXAMPLES, next_line_help = true)]
+#[command(after_help = REVOKE_EXAMPLES)]
 pub struct Revoke {
     #[command(flatten)]
     pub location: Location,
@@ -222,7 +250,7 @@ pub struct Revoke {
     #[command(flatten)]
     pub application: Application,
 
-    /// Only forget it here; at the server it stays valid
+    /// Only forget it here; it stays valid there
     #[arg(long)]
     pub local: bool,
 }
@@ -233,7 +261,7 @@ Examples:
   yandex-token status --profile work --online --format json";
 
 #[derive(Args)]
-#[command(after_help = STATUS_EXAMPLES, next_line_help = true)]
+#[command(after_help = STATUS_EXAMPLES)]
 pub struct Status {
     #[command(flatten)]
     pub location: Location,
@@ -265,7 +293,7 @@ Example:
       the script finds the token in YANDEX_TOKEN";
 
 #[derive(Args)]
-#[command(after_help = EXEC_EXAMPLES, next_line_help = true)]
+#[command(after_help = EXEC_EXAMPLES)]
 pub struct Exec {
     #[command(flatten)]
     pub location: Location,
@@ -273,17 +301,17 @@ pub struct Exec {
     #[command(flatten)]
     pub application: Application,
 
-    /// How much life the token must have left. Without this, 5m, and a token
-    /// that can't be refreshed is used as long as it has not expired
+    /// Life the token must have left: 90s, 5m, 1h
+    /// [default: 5m, or less if it can't be renewed]
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
 
-    /// Never ask the server; exit 7 if the token has less life left than
-    /// --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    /// Never ask the server: exit 7 with less life
+    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
     #[arg(long, verbatim_doc_comment)]
     pub no_renew: bool,
 
-    /// The variable that the token is in [default: YANDEX_TOKEN]
+    /// Variable to set [default: YANDEX_TOKEN]
     #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", hide_default_value = true,
         value_parser = variable_name)]
     pub env: String,

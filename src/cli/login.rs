@@ -13,19 +13,13 @@ use crate::platform;
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:
-  yandex-token login --sandbox
-      try it, without an account
-  yandex-token login --client-id ID --profile work
-      log in and keep the token as `work`
-  TOKEN=$(yandex-token login --client-id ID)
-      in a script that a person attends
-
-  yandex-token login --device --client-id ID --profile direct
+  yandex-token login --client-id ID --save    log in and keep the token
+  yandex-token login --device --profile direct --client-id ID
       on a server, or with an application \"for API access\"
+  yandex-token login --sandbox                try it, without an account
 
-An application \"for user login\" has Redirect URIs of its own: register the one
-that is printed; it must match exactly. One \"for API access\" (Direct, Metrica)
-can't: --device and --paste are for it.";
+Register an application \"for user login\" with the Redirect URI that is printed.
+One \"for API access\" (Direct, Metrica) has none: use --device or --paste.";
 
 /// What keeps the token instead of printing it.
 const SAVING: [&str; 4] = ["save", "profile", "token_file", "keychain"];
@@ -48,7 +42,6 @@ const INTERACTIVE: [&str; 11] = [
 #[derive(Args)]
 #[command(
     after_help = LOGIN_EXAMPLES,
-    next_line_help = true,
     mut_arg("output", |arg| arg.conflicts_with_all(SAVING)),
     mut_arg("format", |arg| arg.conflicts_with_all(SAVING))
 )]
@@ -56,42 +49,63 @@ pub struct Login {
     #[command(flatten)]
     pub application: Application,
 
+    /// Keep the token instead of printing it; also
+    /// by --profile, --token-file and --keychain
+    #[arg(long, verbatim_doc_comment)]
+    pub save: bool,
+
     #[command(flatten)]
     pub location: Location,
 
-    /// The device grant: enter a code on any device that has a browser.
-    /// Needs no Redirect URI of your own
-    #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen"],
-        help_heading = "Without a browser here", verbatim_doc_comment)]
+    /// Keep the secrets in the system's keychain, by
+    /// docker-credential-HELPER; none: in a file
+    /// [default: the system's own]
+    #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
+        default_missing_value = platform::KEYCHAIN, conflicts_with = "token_file",
+        verbatim_doc_comment)]
+    pub keychain: Option<String>,
+
+    /// Enter a code on any device with a browser
+    #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen"])]
     pub device: bool,
 
-    /// Copy the code by hand from Yandex's page, or the address that the
-    /// browser ends up at. Needs no Redirect URI of your own
-    #[arg(
-        long,
-        conflicts_with = "listen",
-        help_heading = "Without a browser here",
-        verbatim_doc_comment
-    )]
+    /// Copy a code from Yandex's page by hand
+    #[arg(long, conflicts_with = "listen")]
     pub paste: bool,
 
-    /// A service application's token for this user of its organisation, an
-    /// e-mail address or a numeric uid. Needs the client secret
+    /// Service application: a token for this user of
+    /// the organisation (e-mail address or uid)
     #[arg(long, hide_short_help = true, value_name = "USER", value_parser = subject, conflicts_with_all = INTERACTIVE,
-        help_heading = "Without a browser here", verbatim_doc_comment)]
+        verbatim_doc_comment)]
     pub subject: Option<String>,
 
-    /// A Redirect URI registered with the application. Repeatable: the
-    /// first one whose port is free is used; port 0 takes any free port, for
-    /// servers that allow it
-    /// [default: http://127.0.0.1:8000/] [env: YANDEX_REDIRECT_URI]
+    /// Only print the URL: other users can see it
+    /// in the process list when a browser starts
+    #[arg(long, verbatim_doc_comment)]
+    pub no_browser: bool,
+
+    /// How long to wait: 90s, 5m, 1h [default: 5m]
+    #[arg(long, hide_short_help = true, value_name = "DURATION", default_value = "5m", hide_default_value = true,
+        value_parser = duration)]
+    pub timeout: Duration,
+
+    #[command(flatten)]
+    pub result: Output,
+
+    /// Log in to a sandbox inside this command
+    #[arg(long, conflicts_with_all = ["save", "profile", "token_file", "keychain", "oauth_url"])]
+    pub sandbox: bool,
+
+    /// A Redirect URI of the application, exactly as
+    /// registered [default: http://127.0.0.1:8000/]
+    /// [env: YANDEX_REDIRECT_URI]. Repeatable: the
+    /// first one whose port is free. Port 0: any port
     #[arg(long, value_name = "URI", value_parser = RedirectUri::parse,
         help_heading = "Redirect", verbatim_doc_comment)]
     pub redirect_uri: Vec<RedirectUri>,
 
-    /// Where the listener binds, if not at the Redirect URI itself: in a
-    /// container, or behind a reverse proxy that a public Redirect URI
-    /// leads to
+    /// Where the listener binds, if not there: behind
+    /// a reverse proxy, or in a container
     #[arg(
         long,
         hide_short_help = true,
@@ -101,13 +115,13 @@ pub struct Login {
     )]
     pub listen: Option<SocketAddr>,
 
-    /// PEM certificates, of this server first: the listener speaks HTTPS
-    /// itself, for a machine with a public address and no proxy
+    /// PEM certificates, its own first: the listener
+    /// speaks HTTPS itself
     #[arg(long, hide_short_help = true, value_name = "FILE", requires_all = ["tls_key", "listen"],
         help_heading = "Redirect", verbatim_doc_comment)]
     pub tls_cert: Option<PathBuf>,
 
-    /// The PEM private key that belongs to the certificate
+    /// PEM private key of the certificate
     #[arg(
         long,
         hide_short_help = true,
@@ -117,27 +131,17 @@ pub struct Login {
     )]
     pub tls_key: Option<PathBuf>,
 
-    /// Only print the URL. Without this, other users of this machine can
-    /// see it in the process list while a browser is started with it
-    #[arg(long, help_heading = "Redirect", verbatim_doc_comment)]
-    pub no_browser: bool,
-
-    /// How long to wait in all: a number with s, m, h or d [default: 5m]
-    #[arg(long, hide_short_help = true, value_name = "DURATION", default_value = "5m", hide_default_value = true,
-        value_parser = duration, help_heading = "Redirect")]
-    pub timeout: Duration,
-
-    /// Scopes to ask for: repeatable, or one string with spaces
+    /// Repeatable, or one string with spaces
     /// [default: all that the application has]
     #[arg(long, value_name = "SCOPE", value_parser = scope,
         help_heading = "What to ask for", verbatim_doc_comment)]
     pub scope: Vec<String>,
 
-    /// Scopes that you can untick on Yandex's page
+    /// Scopes that the user can untick
     #[arg(long, hide_short_help = true, value_name = "SCOPE", value_parser = scope, help_heading = "What to ask for")]
     pub optional_scope: Vec<String>,
 
-    /// The user name or e-mail address to preselect
+    /// Name or e-mail address to preselect
     #[arg(
         long,
         hide_short_help = true,
@@ -146,43 +150,21 @@ pub struct Login {
     )]
     pub login_hint: Option<String>,
 
-    /// Always show Yandex's consent page and choice of account
+    /// Always show the page that asks for consent
     #[arg(long, hide_short_help = true, help_heading = "What to ask for")]
     pub force_confirm: bool,
 
-    /// The device that the token is for, 6 to 50 printable ASCII characters
-    /// [default: this machine's own for a saved login, else none]
+    /// Device of the token: 6 to 50 characters
+    /// [default: the saved token's own, else none]
     #[arg(long, hide_short_help = true, value_name = "ID", value_parser = device_id,
         help_heading = "What to ask for", verbatim_doc_comment)]
     pub device_id: Option<String>,
 
-    /// The device's name in Yandex's list, at most 100 characters
-    /// [default: the host's name for a saved login, else none]
+    /// Its name in Yandex's list of devices
+    /// [default for a saved token: the host's name]
     #[arg(long, hide_short_help = true, value_name = "NAME", value_parser = device_name,
         help_heading = "What to ask for", verbatim_doc_comment)]
     pub device_name: Option<String>,
-
-    /// Keep the token instead of printing it; implied by --profile and
-    /// --token-file
-    #[arg(long, help_heading = "Result", verbatim_doc_comment)]
-    pub save: bool,
-
-    /// Keep the token's secrets in the system's keychain, through the program
-    /// docker-credential-HELPER; `none` for a file again. Implies --save
-    /// [default: secretservice, osxkeychain or wincred, as the system is]
-    #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
-        default_missing_value = platform::KEYCHAIN, conflicts_with = "token_file",
-        help_heading = "Result", verbatim_doc_comment)]
-    pub keychain: Option<String>,
-
-    #[command(flatten)]
-    pub result: Output,
-
-    /// Log in to a sandbox inside this command: no account, no network.
-    /// Without a browser the sandbox plays the user too
-    #[arg(long, conflicts_with_all = ["save", "profile", "token_file", "keychain", "oauth_url"],
-        verbatim_doc_comment)]
-    pub sandbox: bool,
 }
 
 impl Login {

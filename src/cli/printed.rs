@@ -17,7 +17,7 @@ Examples:
       in ~/.config/elvish/rc.elv";
 
 #[derive(Args)]
-#[command(after_help = COMPLETIONS_EXAMPLES, next_line_help = true)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct Completions {
     /// The shell that the script is for
     #[arg(
@@ -45,7 +45,7 @@ Examples:
       install it with the others";
 
 #[derive(Args)]
-#[command(after_help = MAN_EXAMPLES, next_line_help = true)]
+#[command(after_help = MAN_EXAMPLES)]
 pub struct Man {
     /// The command whose page it is
     #[arg(value_parser = COMMANDS, hide_possible_values = true)]

@@ -13,23 +13,24 @@ use crate::sandbox::{Consent, Fault};
 const SANDBOX_EXAMPLES: &str = "\
 Examples:
   yandex-token sandbox -- ./your-script
-      run a script against the sandbox; what it asks for is allowed
+      run a script against the sandbox
   yandex-token sandbox -- bash
-      try things out in a shell of its own
+      try things out in a shell
   yandex-token sandbox --listen 127.0.0.1:8888 --client-id app
-      serve it; the three lines it prints are for the environment of others
+      serve it for programs that are configured by hand
   yandex-token sandbox --fault token/refresh_token:503:2 -- ./your-script
-      see whether the script outlives two failed refreshes";
+      test how the script handles two failed refreshes";
 
 #[derive(Args)]
-#[command(after_help = SANDBOX_EXAMPLES, next_line_help = true)]
+#[command(after_help = SANDBOX_EXAMPLES)]
 pub struct Sandbox {
-    /// A loopback address [default: 127.0.0.1 and any free port]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
+    /// Loopback address to serve at
+    /// [default: 127.0.0.1 and any free port]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = loopback, verbatim_doc_comment)]
     pub listen: Option<SocketAddr>,
 
-    /// What the user answers: ask (shows a page), allow or deny
-    /// [default: ask, and with a program allow]
+    /// The user's answer: ask (on a page), allow or deny
+    /// [default: ask; with a program allow]
     #[arg(
         long,
         value_enum,
@@ -39,14 +40,12 @@ pub struct Sandbox {
     )]
     pub consent: Option<Consent>,
 
-    /// Its client ID, so that a client's own configuration need not change
-    /// [default: drawn at random]
-    #[arg(long, value_name = "ID", value_parser = client_id,
-        help_heading = "The application", verbatim_doc_comment)]
+    /// Client ID [default: a random one]
+    #[arg(long, value_name = "ID", value_parser = client_id, help_heading = "The application")]
     pub client_id: Option<String>,
 
-    /// File with its client secret, `-` for standard input
-    /// [default: drawn at random]
+    /// File with the client secret, or - for stdin
+    /// [default: a random one]
     #[arg(
         long,
         value_name = "FILE",
@@ -55,20 +54,20 @@ pub struct Sandbox {
     )]
     pub client_secret_file: Option<PathBuf>,
 
-    /// Register this Redirect URI as well; any http URI on a loopback
-    /// address is registered anyway. Repeatable
+    /// Register this Redirect URI too. Repeatable;
+    /// http on a loopback address always is
     #[arg(long, value_name = "URI", value_parser = any_uri,
         help_heading = "The application", verbatim_doc_comment)]
     pub redirect_uri: Vec<String>,
 
-    /// The scopes that were chosen when it was registered: repeatable, or
-    /// one string with spaces [default: any that its kind can have]
+    /// Registered scopes: repeatable, or one string
+    /// with spaces [default: any]
     #[arg(long, value_name = "SCOPE", value_parser = scope,
         help_heading = "The application", verbatim_doc_comment)]
     pub scope: Vec<String>,
 
-    /// It is "for API access": its only Redirect URI is the page that
-    /// shows a code, and it has no scopes of the group login
+    /// "For API access": the page with the code is
+    /// its only Redirect URI, and no login: scopes
     #[arg(
         long,
         conflicts_with = "redirect_uri",
@@ -77,28 +76,31 @@ pub struct Sandbox {
     )]
     pub api_access: bool,
 
-    /// The users of the organisation whose tokens the application may ask
-    /// for as a service application: e-mail addresses or uids, repeatable
+    /// Service application, which may get tokens of
+    /// these users: e-mail addresses or uids,
+    /// repeatable or with commas
     #[arg(long, value_name = "USER", value_parser = subject, value_delimiter = ',',
         help_heading = "The application", verbatim_doc_comment)]
     pub service_users: Vec<String>,
 
-    /// How long a token lives, and its refresh token with it: a number with
-    /// s, m, h or d [default: 365d]
+    /// Lifetime of an access token and its refresh
+    /// token: 90s, 5m, 1h, 2d [default: 365d]
     #[arg(long, value_name = "DURATION", value_parser = duration,
         help_heading = "Tokens and faults", verbatim_doc_comment)]
     pub token_lifetime: Option<Duration>,
 
-    /// A refresh token stays good instead of being replaced at each use
+    /// Don't replace a refresh token when it is used
     #[arg(long, help_heading = "Tokens and faults")]
     pub no_rotation: bool,
 
-    /// ENDPOINT:ANSWER, or ENDPOINT:ANSWER:TIMES for so many times only.
-    /// Repeatable: the first that is left counts.
-    /// ENDPOINT: authorize, token, device/code, revoke_token, info; or one
-    /// grant, as in token/refresh_token
-    /// ANSWER: an OAuth error (invalid_grant), a status with HTML (503),
-    /// slow=10s, empty, torn (half of the body), lost (nothing at all)
+    /// ENDPOINT:ANSWER[:TIMES]. Repeatable: the
+    /// first one that is not used up applies.
+    /// ENDPOINT: authorize, token, device/code,
+    /// revoke_token, info; or a grant, such as
+    /// token/refresh_token
+    /// ANSWER: an OAuth error (invalid_grant), a
+    /// status with HTML (503), slow=10s, empty, torn
+    /// (half of the body), lost (no answer)
     #[arg(long, value_name = "FAULT", value_parser = Fault::parse,
         help_heading = "Tokens and faults", verbatim_doc_comment)]
     pub fault: Vec<Fault>,

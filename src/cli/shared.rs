@@ -15,45 +15,37 @@ use crate::store;
 // The application and the server that knows it.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Application {
-    /// Application ID (client ID)
-    /// [default: the one that the saved token was issued to]
-    /// [env: YANDEX_CLIENT_ID]
-    #[arg(long, value_name = "ID", value_parser = client_id,
-        help_heading = "Application", verbatim_doc_comment)]
+    /// Application ID [env: YANDEX_CLIENT_ID]
+    #[arg(long, value_name = "ID", value_parser = client_id)]
     pub client_id: Option<String>,
 
-    /// File with the client secret, `-` for standard input; without
-    /// one the application is a public client
-    /// [env: YANDEX_CLIENT_SECRET_FILE, or YANDEX_CLIENT_SECRET with the
-    /// secret itself]
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Application",
-        verbatim_doc_comment
-    )]
+    /// File with the client secret, or - for stdin
+    /// [env: YANDEX_CLIENT_SECRET_FILE, or
+    /// YANDEX_CLIENT_SECRET: the secret itself]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     pub client_secret_file: Option<PathBuf>,
 
-    /// The authorization server; https://oauth.yandex.ru shows a Russian
-    /// user the accounts signed in there
-    /// [default: https://oauth.yandex.com] [env: YANDEX_OAUTH_URL]
-    #[arg(long, value_name = "URL", value_parser = Server::parse,
-        help_heading = "Application", verbatim_doc_comment)]
+    /// Authorization server [env: YANDEX_OAUTH_URL]
+    /// [default: https://oauth.yandex.com]; the
+    /// accounts of Russia: https://oauth.yandex.ru
+    #[arg(long, hide_short_help = true, value_name = "URL", value_parser = Server::parse,
+        verbatim_doc_comment)]
     pub oauth_url: Option<Server>,
 }
 
 // Which saved token.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Location {
-    /// The saved token with this name [default: default]
+    /// Name of the saved token [default: default]
     /// [env: YANDEX_TOKEN_PROFILE]
     #[arg(short, long, value_name = "NAME", value_parser = profile,
         add = ArgValueCompleter::new(complete_profile), conflicts_with = "token_file",
-        help_heading = "Result", verbatim_doc_comment)]
+        verbatim_doc_comment)]
     pub profile: Option<String>,
 
-    /// The saved token in this very file [env: YANDEX_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Result",
+    /// Token file instead of a profile
+    /// [env: YANDEX_TOKEN_FILE]
+    #[arg(long, hide_short_help = true, value_name = "FILE", verbatim_doc_comment,
         value_parser = OsStringValueParser::new().try_map(|path| token_file(&path)),
         value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
@@ -62,21 +54,14 @@ pub struct Location {
 // What is printed, and where.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Output {
-    /// What to print [default: token]
-    #[arg(
-        long,
-        value_enum,
-        hide_possible_values = true,
-        help_heading = "Result",
-        long_help = "What to print [default: token]\n\
-            token: the access token    json: all that a token file holds\n\
-            env: YANDEX_TOKEN=...        header: Authorization: OAuth ...\n\
-            bearer: Authorization: Bearer ..., for Direct"
-    )]
+    /// token, json, env (YANDEX_TOKEN=...), header
+    /// (Authorization: OAuth ...), or bearer, which
+    /// is the header for Direct [default: token]
+    #[arg(long, value_enum, hide_possible_values = true, verbatim_doc_comment)]
     pub format: Option<Format>,
 
-    /// Write to this file, mode 0600, instead of standard output
-    #[arg(short, long, value_name = "FILE", help_heading = "Result")]
+    /// Write to FILE, mode 0600, instead of printing
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
