@@ -4,21 +4,17 @@
 //! scripts: it shares no code with `oauth`, so that the two can't share a
 //! mistake. Its state is in memory and gone with the process.
 
+mod application;
 mod authorize;
-mod consent;
-mod credentials;
 mod device;
 mod fault;
 mod info;
 mod log;
 pub mod multipart;
+mod pages;
 mod parameters;
-mod redirect;
-mod registration;
-mod response;
 mod state;
 mod token;
-mod tokens;
 mod user;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,19 +24,15 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use crate::error::Error;
-use crate::http::{self, Delivery, Request, Response, Server};
-use crate::random;
+use crate::http::{self, Request, Response, Server};
+pub use application::can_be_registered;
 pub use fault::Fault;
-use fault::{Faults, Kind};
-use registration::Registration;
-pub use registration::can_be_registered;
+use fault::Kind;
 use state::State;
-use tokens::Tokens;
-pub use user::{User, follow};
+pub use user::follow;
 
 /// Bytes of a form; what OAuth needs is far below.
 const MAX_BODY: usize = 64 << 10;
-const YEAR: Duration = Duration::from_secs(31_536_000);
 
 /// What the user of the sandbox answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -51,10 +43,11 @@ pub enum Consent {
     Deny,
 }
 
-/// What can be chosen about a sandbox. What isn't is drawn at random.
+/// What can be chosen about a sandbox.
 #[derive(Default)]
 pub struct Options {
     pub listen: Option<SocketAddr>,
+    /// Random unless given, like the secret.
     pub client_id: Option<String>,
     pub client_secret: Option<String>,
     /// The application is "for API access", not "for user login".
@@ -73,16 +66,19 @@ pub struct Options {
     pub token_lifetime: Option<Duration>,
     /// A refresh token stays good instead of being replaced at each use.
     pub no_rotation: bool,
+    /// In the order in which they are tried.
     pub faults: Vec<Fault>,
     /// Whether requests are logged under `--verbose`.
     pub log: bool,
 }
 
 /// A sandbox that is being served, until the process ends.
+#[derive(Clone)]
 pub struct Sandbox {
-    registration: Registration,
+    pub origin: String,
+    pub client_id: String,
+    pub client_secret: String,
     state: Arc<Mutex<State>>,
-    _server: Server,
 }
 
 impl Sandbox {
@@ -92,74 +88,34 @@ impl Sandbox {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let address = options.listen.unwrap_or(any_port);
         let (listeners, port) = http::bind(&[address.ip()], address.port()).map_err(failure)?;
-        let registration = Registration {
-            client_id: options.client_id.unwrap_or_else(random::hex),
-            client_secret: options.client_secret.unwrap_or_else(random::hex),
-            is_for_api: options.is_for_api,
-            redirect_uris: options.redirect_uris,
-            scopes: options.scopes,
-            service_users: options.service_users,
-            origin: format!("http://{}", SocketAddr::new(address.ip(), port)),
+        let log = options.log;
+        let state = State::new(options, SocketAddr::new(address.ip(), port));
+        let sandbox = Sandbox {
+            origin: state.origin.clone(),
+            client_id: state.client_id.clone(),
+            client_secret: state.client_secret.clone(),
+            state: Arc::new(Mutex::new(state)),
         };
-        let tokens = Tokens::new(options.token_lifetime.unwrap_or(YEAR), !options.no_rotation);
-        let state = Arc::new(Mutex::new(State::new(
-            registration.clone(),
-            options.consent,
-            options.device_interval,
-            Faults(options.faults),
-            tokens,
-        )));
-        let server = {
-            let state = Arc::clone(&state);
-            let server_options = http::Options {
-                max_body: MAX_BODY,
-                ..http::Options::default()
-            };
-            Server::start(listeners, server_options, move |request| {
-                let response = respond(request, &mut lock(&state));
-                if options.log {
-                    log::log(request, &response);
-                }
-                response
-            })
+        let server_options = http::Options {
+            max_body: MAX_BODY,
+            ..http::Options::default()
         };
-        Ok(Sandbox {
-            registration,
-            state,
-            _server: server.map_err(|error| Error::local("starting the sandbox", error))?,
+        let served = sandbox.clone();
+        Server::start(listeners, server_options, move |request| {
+            let response = respond(request, &mut served.state());
+            if log {
+                log::log(request, &response);
+            }
+            response
         })
+        .map_err(|error| Error::local("starting the sandbox", error))?;
+        Ok(sandbox)
     }
 
-    pub fn origin(&self) -> &str {
-        &self.registration.origin
-    }
-
-    pub fn client_id(&self) -> &str {
-        &self.registration.client_id
-    }
-
-    pub fn client_secret(&self) -> &str {
-        &self.registration.client_secret
-    }
-
-    /// Somebody who allows whatever is asked, for want of a browser.
-    pub fn user(&self) -> User {
-        User(Arc::clone(&self.state))
-    }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The methods of an endpoint; nothing where there is none.
-fn allowed(path: &str) -> &'static str {
-    match path {
-        "/authorize" | "/device" => "GET, POST",
-        "/info" => "GET, POST",
-        "/verification_code" => "GET",
-        "/token" | "/revoke_token" | "/device/code" => "POST",
-        _ => "",
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = Instant::now();
+        state
     }
 }
 
@@ -172,43 +128,72 @@ fn failure(error: http::BindError) -> Error {
     }
 }
 
+/// The methods of an endpoint; nothing where there is none.
+fn allowed(path: &str) -> &'static str {
+    match path {
+        "/authorize" | "/device" | "/info" => "GET, POST",
+        "/verification_code" => "GET",
+        "/token" | "/revoke_token" | "/device/code" => "POST",
+        _ => "",
+    }
+}
+
 fn respond(request: &Request, state: &mut State) -> Response {
     let allowed = allowed(&request.path);
     if allowed.is_empty() {
         let title = ("Page not found", "Страница не найдена");
-        return response::page(request, 404, title, "");
+        return pages::page(request, 404, title, "");
     }
     if !allowed.split(", ").any(|method| method == request.method) {
         let title = ("Method not allowed", "Метод не поддерживается");
-        return response::page(request, 405, title, "").with("Allow", allowed);
+        return pages::page(request, 405, title, "").with("Allow", allowed);
     }
     let is_authorization = request.path == "/authorize" && request.method == "GET";
-    let (mut error, mut delivery, mut is_empty) = (None, Delivery::Whole, false);
-    match state.faults.next(request) {
-        Err(why) => return response::error(400, "sandbox_fault", Some(&why)),
-        Ok(Some(Kind::Error(named))) if is_authorization => error = Some(named),
-        Ok(Some(Kind::Error(named))) => return fault::refused(request, named),
-        Ok(Some(Kind::Status(status))) => return fault::unavailable(status),
-        Ok(Some(Kind::Delivery(how))) => delivery = how,
-        Ok(Some(Kind::Empty)) => is_empty = true,
-        Ok(None) => {}
+    match fault::next(&mut state.options.faults, request) {
+        Err(why) => error(("sandbox_fault", &why)),
+        Ok(Some(Kind::Error(error))) if is_authorization => {
+            authorize::ask(request, state, Some(error))
+        }
+        Ok(Some(Kind::Error(error))) => fault::refused(request, error),
+        Ok(Some(Kind::Status(status))) => fault::unavailable(status),
+        Ok(Some(Kind::Delivery(delivery))) => Response {
+            delivery,
+            ..answer(request, state)
+        },
+        Ok(None) => answer(request, state),
     }
-    let now = Instant::now();
-    let response = match (&*request.path, &*request.method) {
-        ("/authorize", "GET") => Ok(authorize::ask(request, state, error, now)),
-        ("/authorize", _) => Ok(consent::decide(request, state, now)),
-        ("/verification_code", _) => Ok(authorize::show_code(request)),
-        ("/token", _) => token::grant(request, state, now),
+}
+
+fn answer(request: &Request, state: &mut State) -> Response {
+    let answer = match (&*request.path, &*request.method) {
+        ("/authorize", "GET") => Ok(authorize::ask(request, state, None)),
+        ("/authorize", _) => Ok(authorize::decide(request, state)),
+        ("/verification_code", _) => Ok(pages::code(request)),
+        ("/token", _) => token::grant(request, state),
         ("/revoke_token", _) => token::revoke(request, state),
-        ("/info", _) => Ok(info::info(request, state, now)),
-        ("/device/code", _) => device::issue(request, state, now),
-        ("/device", "GET") => Ok(device::page(request, None)),
-        _ => Ok(device::enter(request, state, now)),
+        ("/info", _) => Ok(info::info(request, state)),
+        ("/device/code", _) => device::issue(request, state),
+        ("/device", "GET") => Ok(pages::device(request, None)),
+        _ => Ok(device::enter(request, state)),
     };
-    let mut response = response.unwrap_or_else(|refusal| refusal);
-    response.delivery = delivery;
-    if is_empty {
-        response.body.clear();
-    }
-    response
+    answer.unwrap_or_else(error)
+}
+
+/// The code and the description of an OAuth error.
+type Refusal = (&'static str, &'static str);
+
+/// An OAuth error (RFC 6749, 5.2). The two that Yandex has for a wrong
+/// `Authorization` header are phrases, with a status of their own and no
+/// description.
+fn error((error, description): (&str, &str)) -> Response {
+    let (status, body) = match error {
+        "Basic auth required" | "Malformed Authorization header" => {
+            (401, serde_json::json!({ "error": error }))
+        }
+        _ => {
+            let body = serde_json::json!({ "error": error, "error_description": description });
+            (400, body)
+        }
+    };
+    Response::json(status, &body)
 }

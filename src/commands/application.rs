@@ -47,13 +47,13 @@ impl Application {
         options: &cli::Application,
         needs_secret: bool,
     ) -> Result<Application, Error> {
-        let server = Server::parse(sandbox.origin());
+        let server = Server::parse(&sandbox.origin);
         let confidential = needs_secret || options.client_secret_file.is_some();
         Ok(Application {
             server: server.map_err(|why| Error::local("starting the sandbox", why))?,
-            client_id: sandbox.client_id().to_owned(),
+            client_id: sandbox.client_id.clone(),
             client_secret: confidential.then(|| ClientSecret {
-                secret: sandbox.client_secret().to_owned().into(),
+                secret: sandbox.client_secret.clone().into(),
                 source: "the sandbox".to_owned(),
             }),
         })

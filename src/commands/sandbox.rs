@@ -44,7 +44,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .flat_map(|scopes| scopes.split(' '))
         .map(str::to_owned)
         .collect();
-    sandbox::can_be_registered(scopes.iter(), options.api_access)
+    sandbox::can_be_registered(&scopes, options.api_access)
         .map_err(|why| Error::usage("--scope", why))?;
     let secret = options.client_secret_file.as_deref().map(read_secret);
     let secret = secret.transpose()?;
@@ -66,9 +66,9 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         log: true,
     })?;
     let variables = [
-        ("YANDEX_OAUTH_URL", sandbox.origin().to_owned()),
-        ("YANDEX_CLIENT_ID", sandbox.client_id().to_owned()),
-        ("YANDEX_CLIENT_SECRET", sandbox.client_secret().to_owned()),
+        ("YANDEX_OAUTH_URL", sandbox.origin),
+        ("YANDEX_CLIENT_ID", sandbox.client_id),
+        ("YANDEX_CLIENT_SECRET", sandbox.client_secret),
     ];
     let Some(held) = held else {
         let export = if stdout().is_terminal() {

@@ -4,6 +4,7 @@
 use std::io::{self, Cursor};
 use std::time::Duration;
 
+use serde::Serialize;
 use tiny_http::{HTTPVersion, Header};
 
 /// tiny_http drops a `Connection` that it is given, so these are put in behind
@@ -29,6 +30,7 @@ pub enum Delivery {
     Whole,
     Late(Duration),
     HalfBody,
+    NoBody,
     Nothing,
 }
 
@@ -37,6 +39,11 @@ impl Response {
         Response::empty(status)
             .with("Content-Type", content_type)
             .with_body(body)
+    }
+
+    pub fn json(status: u16, value: &impl Serialize) -> Response {
+        let body = serde_json::to_vec(value).unwrap_or_default();
+        Response::new(status, "application/json", body)
     }
 
     pub fn redirect(status: u16, to: &str) -> Response {
@@ -71,9 +78,12 @@ impl Response {
     }
 
     /// The bytes to send: for HEAD without the body.
-    pub fn into_bytes(self, is_head: bool) -> io::Result<Vec<u8>> {
+    pub fn into_bytes(mut self, is_head: bool) -> io::Result<Vec<u8>> {
         if self.delivery == Delivery::Nothing {
             return Ok(Vec::new());
+        }
+        if self.delivery == Delivery::NoBody {
+            self.body.clear();
         }
         let length = self.body.len();
         let mut headers = vec![("Server", "yandex-token".to_owned())];

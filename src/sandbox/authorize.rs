@@ -1,55 +1,40 @@
-//! The authorization endpoint (RFC 6749, 4.1.1 and 4.2.1).
+//! The authorization endpoint (RFC 6749, 4.1.1 and 4.2.1): checks the request,
+//! asks the user or answers in the user's stead, and redirects back.
 
-use std::time::Instant;
+use url::Url;
+use url::form_urlencoded::Serializer;
 
-use super::Consent;
-use super::consent;
+use super::application::{Access, Grant};
 use super::fault::ON_DEMAND;
 use super::parameters::Parameters;
-use super::redirect::{bad_request, refuse};
-use super::registration::Scopes;
-use super::response;
-use super::state::{Challenge, Goal, Method, Pending, Redirect, State};
-use crate::http::page::{Language, escape};
+use super::state::{Challenge, Code, Goal, Pending, Redirect, State};
+use super::{Refusal, pages};
 use crate::http::{Request, Response};
+use crate::random;
 
 const MAX_STATE: usize = 1024;
 
-/// `GET /authorize`: asks the user, or answers in the user's stead. With a
-/// fault, that error is what comes of it.
-pub fn ask(
-    request: &Request,
-    state: &mut State,
-    fault: Option<&'static str>,
-    now: Instant,
-) -> Response {
+/// `GET /authorize`. With a fault, that error is what comes of it.
+pub fn ask(request: &Request, state: &mut State, fault: Option<&'static str>) -> Response {
     let parameters = match Parameters::of_query(request) {
         Ok(parameters) => parameters,
-        Err(name) => return bad_request(request, &format!("The parameter {name} is there twice")),
+        Err(why) => return pages::bad_request(request, why),
     };
-    let (reply, scopes) = match trusted(&parameters, state, fault) {
+    let (mut redirect, access) = match trusted(&parameters, state, fault) {
         Ok(trusted) => trusted,
-        Err(why) => return bad_request(request, &why),
+        Err(why) => return pages::bad_request(request, &why),
     };
-    let challenge = challenge(&parameters);
-    let wrong = fault.map(|error| (error, ON_DEMAND));
-    let wrong = wrong.or_else(|| wrong_with(&parameters, challenge.as_ref().err().copied()));
-    let reply = Redirect {
-        challenge: challenge.ok().flatten(),
-        ..reply
-    };
-    if let Some((error, description)) = wrong {
-        return refuse(request, &reply, error, description);
+    match challenge(&parameters, fault) {
+        Ok(challenge) => redirect.challenge = challenge,
+        Err(refusal) => return refuse(&redirect, refusal),
     }
     let pending = Pending {
-        goal: Goal::Redirect(reply),
-        scopes,
-        device_id: parameters.get("device_id").map(str::to_owned),
+        goal: Goal::Redirect(redirect),
+        access,
     };
-    match state.consent {
-        Consent::Ask => consent::page(request, &parameters, pending, state, now),
-        Consent::Allow => consent::allow(request, pending, |_, _| true, state, now),
-        Consent::Deny => consent::deny(request, pending, state, now),
+    match state.consent(&pending.access) {
+        Some(granted) => finish(request, state, pending.goal, granted),
+        None => wait(request, state, pending, &parameters),
     }
 }
 
@@ -59,117 +44,170 @@ fn trusted(
     parameters: &Parameters,
     state: &State,
     fault: Option<&'static str>,
-) -> Result<(Redirect, Scopes), String> {
-    let registration = &state.registration;
-    let Some(client_id) = parameters.get("client_id") else {
-        return Err("The required parameter client_id is missing".to_owned());
-    };
-    if client_id != registration.client_id || fault == Some("invalid_client") {
+) -> Result<(Redirect, Access), String> {
+    let client_id = parameters.get("client_id");
+    let client_id = client_id.ok_or("The required parameter client_id is missing")?;
+    if client_id != state.client_id || fault == Some("invalid_client") {
         return Err("Unknown client with such client_id".to_owned());
     }
-    let Some(redirect_uri) = registration.redirect_uri(parameters.get("redirect_uri")) else {
-        return Err(
-            "redirect_uri does not match the Callback URL defined for the client".to_owned(),
-        );
-    };
+    let uri = parameters.get("redirect_uri");
+    let redirect_uri = state.options.redirect_uri(uri, &state.origin);
+    let redirect_uri = redirect_uri
+        .ok_or("redirect_uri does not match the Callback URL defined for the client")?;
     let given = parameters.get("state");
-    if given.is_some_and(|text| text.chars().count() > MAX_STATE) {
+    if given.unwrap_or_default().chars().count() > MAX_STATE {
         return Err("The state is longer than 1024 characters".to_owned());
     }
-    let scopes = match (fault, registration.scopes(parameters)) {
-        (Some("invalid_scope"), _) => Err(ON_DEMAND),
-        (_, scopes) => scopes,
+    let access = match fault {
+        Some("invalid_scope") => Err(ON_DEMAND),
+        _ => state.options.access(parameters),
     };
-    let scopes = scopes.map_err(|why| {
-        format!("Could not determine the requested accesses (invalid_scope): {why}")
-    })?;
-    let reply = Redirect {
+    let redirect = Redirect {
         redirect_uri,
         state: given.map(str::to_owned),
         challenge: None,
         is_implicit: parameters.get("response_type") == Some("token"),
     };
-    Ok((reply, scopes))
+    let access = access.map_err(|why| {
+        format!("Could not determine the requested accesses (invalid_scope): {why}")
+    })?;
+    Ok((redirect, access))
 }
 
-/// What is wrong with a request whose client and redirect URI are right.
-fn wrong_with(
+/// Checks what is told at the redirect URI where it is wrong, and returns the
+/// code challenge (RFC 7636, 4.3).
+fn challenge(
     parameters: &Parameters,
-    challenge: Option<&'static str>,
-) -> Option<(&'static str, &'static str)> {
+    fault: Option<&'static str>,
+) -> Result<Option<Challenge>, Refusal> {
+    if let Some(error) = fault {
+        return Err((error, ON_DEMAND));
+    }
     match parameters.get("response_type") {
         Some("code" | "token") => {}
-        None => return Some(("invalid_request", "response_type is missing")),
+        None => return Err(("invalid_request", "response_type is missing")),
         Some(_) => {
-            return Some((
-                "unsupported_response_type",
-                "response_type is neither code nor token",
-            ));
+            let why = "response_type is neither code nor token";
+            return Err(("unsupported_response_type", why));
         }
     }
-    let why = device(parameters).err().or(challenge);
-    why.map(|why| ("invalid_request", why))
-}
-
-/// Checks a device's ID and name.
-pub fn device(parameters: &Parameters) -> Result<(), &'static str> {
-    let device_id = parameters.get("device_id").unwrap_or("device");
-    let device_name = parameters.get("device_name").unwrap_or_default();
-    if !(6..=50).contains(&device_id.len()) || !device_id.bytes().all(|b| (32..=126).contains(&b)) {
-        return Err("device_id is not 6 to 50 ASCII characters");
-    }
-    if device_name.chars().count() > 100 {
-        return Err("device_name is longer than 100 characters");
-    }
-    Ok(())
-}
-
-fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, &'static str> {
+    parameters.check_device()?;
     let Some(text) = parameters.get("code_challenge") else {
         return Ok(None);
     };
-    let method = match parameters.get("code_challenge_method") {
-        Some("S256") => Method::S256,
-        Some("plain") | None => Method::Plain,
-        Some(_) => return Err("code_challenge_method is neither plain nor S256"),
+    let is_s256 = match parameters.get("code_challenge_method") {
+        Some("S256") => true,
+        Some("plain") | None => false,
+        Some(_) => {
+            let why = "code_challenge_method is neither plain nor S256";
+            return Err(("invalid_request", why));
+        }
     };
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
-        return Err("code_challenge is not 43 to 128 unreserved characters");
+    let is_unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if !(43..=128).contains(&text.len()) || !text.bytes().all(is_unreserved) {
+        let why = "code_challenge is not 43 to 128 unreserved characters";
+        return Err(("invalid_request", why));
     }
-    Ok(Some(Challenge {
-        text: text.to_owned(),
-        method,
-    }))
+    let text = text.to_owned();
+    Ok(Some(Challenge { text, is_s256 }))
 }
 
-/// `GET /verification_code`: shows a code to copy by hand. What else is sent
-/// back ends here as well, and is no fault of the request.
-pub fn show_code(request: &Request) -> Response {
-    let parameters = Parameters::of_query(request).ok();
-    let given = |name| parameters.as_ref().and_then(|found| found.get(name));
-    let language = Language::of(request);
-    if let Some(code) = given("code") {
-        let html = format!(
-            "<p><code class=\"code\">{}</code></p>\n<p>{}</p>",
-            escape(code),
-            language.pick(
-                "Copy it and paste it into the program that asked for it.",
-                "Скопируйте его и вставьте в программу, которая его запросила.",
-            )
-        );
-        return response::page(request, 200, ("Your code", "Ваш код"), &html);
+/// Asks the user. `parameters` are those of the request, to be shown.
+pub fn wait(
+    request: &Request,
+    state: &mut State,
+    pending: Pending,
+    parameters: &Parameters,
+) -> Response {
+    let handle = random::hex();
+    let page = pages::consent(request, state, &pending, parameters, &handle);
+    state.pending.add((handle, pending), state.now);
+    page
+}
+
+/// `POST /authorize`: what the user pressed.
+pub fn decide(request: &Request, state: &mut State) -> Response {
+    let answered = Parameters::of_form(request).ok().and_then(|form| {
+        let handle = form.get("request")?;
+        let pending = state.pending.take(state.now, |(name, _)| name == handle)?;
+        Some((form, pending.1))
+    });
+    let Some((form, pending)) = answered else {
+        let why = "This page was answered already, or is too old";
+        return pages::bad_request(request, why);
+    };
+    let is_left = |at| form.get(&format!("optional.{at}")).is_some();
+    let granted = match form.get("decision") {
+        Some("allow") => pending.access.grant(is_left),
+        _ => None,
+    };
+    finish(request, state, pending.goal, granted)
+}
+
+/// The user has allowed this, or has denied the access.
+pub fn finish(
+    request: &Request,
+    state: &mut State,
+    goal: Goal,
+    granted: Option<Grant>,
+) -> Response {
+    match goal {
+        Goal::Redirect(redirect) => match granted {
+            Some(grant) => send_back(redirect, grant, state),
+            None => refuse(&redirect, ("access_denied", "The user denied access")),
+        },
+        Goal::Device(user_code) => match state.waiting(&user_code) {
+            Some(device) => {
+                let is_allowed = granted.is_some();
+                device.answer = Some(granted);
+                pages::device_answered(request, is_allowed)
+            }
+            None => pages::device(request, Some(&user_code)),
+        },
     }
-    if let Some(error) = given("error") {
-        let title = ("No access was given", "Доступ не получен");
-        let html = format!("<p><code>{}</code></p>", escape(error));
-        return response::page(request, 200, title, &html);
+}
+
+/// Sends the user back with a code, or with a token in the fragment.
+fn send_back(redirect: Redirect, grant: Grant, state: &mut State) -> Response {
+    // Undocumented, and seen in practice.
+    let mut answer = vec![("cid", random::hex())];
+    if redirect.is_implicit {
+        let token = state.issue(grant);
+        answer.extend(token.scope().map(|scope| ("scope", scope)));
+        answer.push(("expires_in", token.seconds_left(state.now).to_string()));
+        answer.push(("token_type", "bearer".to_owned()));
+        answer.push(("access_token", token.access_token));
+    } else {
+        let code = random::hex()[..16].to_owned();
+        answer.push(("code", code.clone()));
+        let challenge = redirect.challenge.clone();
+        let code = Code {
+            code,
+            challenge,
+            grant,
+        };
+        state.codes.add(code, state.now);
     }
-    let html = language.pick(
-        "<p>There is no code in this address. A token requested with \
-         <code>response_type=token</code> is in the part after <code>#</code>.</p>",
-        "<p>В этом адресе нет кода. Токен, запрошенный через \
-         <code>response_type=token</code>, находится после <code>#</code>.</p>",
-    );
-    response::page(request, 200, ("No code here", "Здесь нет кода"), html)
+    redirect_with(&redirect, &answer)
+}
+
+/// Sends the user back with an error (RFC 6749, 4.1.2.1).
+fn refuse(redirect: &Redirect, (error, description): Refusal) -> Response {
+    let answer = [("error", error), ("error_description", description)];
+    redirect_with(redirect, &answer.map(|(name, value)| (name, value.into())))
+}
+
+/// Adds the state and these parameters to the URI's query, or for a token as
+/// its fragment, which no server sees.
+fn redirect_with(redirect: &Redirect, answer: &[(&str, String)]) -> Response {
+    let mut url: Url = redirect.redirect_uri.clone();
+    let state = redirect.state.iter().map(|state| ("state", state));
+    let pairs = state.chain(answer.iter().map(|(name, value)| (*name, value)));
+    if redirect.is_implicit {
+        let fragment = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        url.set_fragment(Some(&fragment));
+    } else {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Response::redirect(302, url.as_str())
 }

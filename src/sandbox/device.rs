@@ -1,105 +1,63 @@
-//! The device authorization endpoint and the page where the user enters the
-//! code (RFC 8628, in Yandex's dialect).
-
-use std::time::Instant;
+//! The device authorization endpoint, and what the user enters on its page
+//! (RFC 8628, in Yandex's dialect).
 
 use serde_json::json;
 
-use super::consent;
-use super::credentials;
-use super::parameters::Parameters;
-use super::response;
-use super::state::{DEVICE_LIFETIME, Goal, Pending, State};
-use crate::http::page::{Language, escape};
+use super::authorize::{finish, wait};
+use super::parameters::{Form, Parameters};
+use super::state::{DEVICE_LIFETIME, DeviceCode, Goal, Pending, State};
+use super::{Consent, Refusal, pages};
 use crate::http::{Request, Response};
+use crate::random;
 
-/// `POST /device/code`. The ID is enough.
-pub fn issue(request: &Request, state: &mut State, now: Instant) -> Result<Response, Response> {
-    let form = credentials::form(request, &state.registration)?;
-    form.device()?;
-    let scopes = state.registration.scopes(&form.fields);
-    let scopes = scopes.map_err(|why| response::refusal("invalid_scope", why))?;
-    let code = state.issue_device_code(scopes, form.device_id(), now);
-    Ok(response::json(&json!({
+/// `POST /device/code`. The client's ID is enough.
+pub fn issue(request: &Request, state: &mut State) -> Result<Response, Refusal> {
+    let form = Form::of(request, state)?;
+    form.fields.check_device()?;
+    let access = state.options.access(&form.fields);
+    let access = access.map_err(|why| ("invalid_scope", why))?;
+    let code = DeviceCode {
+        device_code: random::hex(),
+        user_code: random::hex()[..8].to_owned(),
+        answer: state.consent(&access),
+        access,
+    };
+    let unless_given = if state.options.consent == Consent::Ask {
+        5
+    } else {
+        1
+    };
+    let answer = json!({
         "device_code": code.device_code,
         "expires_in": DEVICE_LIFETIME.as_secs(),
-        "interval": state.device_interval,
+        "interval": state.options.device_interval.unwrap_or(unless_given),
         "user_code": code.user_code,
-        "verification_url": format!("{}/device", state.registration.origin),
-    })))
-}
-
-/// `GET /device`, or again where the code that was entered is wrong.
-pub fn page(request: &Request, wrong: Option<&str>) -> Response {
-    let language = Language::of(request);
-    let (attributes, error) = match wrong {
-        None => (String::new(), String::new()),
-        Some(entered) => (
-            format!(
-                " value=\"{}\" aria-invalid=\"true\" aria-describedby=\"error\"",
-                escape(entered)
-            ),
-            format!(
-                "<p class=\"error\" id=\"error\">{}</p>\n",
-                language.pick(
-                    "There is no such code, or it was used or has expired.",
-                    "Такого кода нет, либо он уже использован или устарел.",
-                )
-            ),
-        ),
-    };
-    let html = format!(
-        "<form method=\"post\" action=\"/device\">\n<label for=\"code\">{}</label>\n\
-         <input id=\"code\" name=\"code\" autocomplete=\"off\" autocapitalize=\"none\" \
-         spellcheck=\"false\" required autofocus{attributes}>\n{error}{}",
-        language.pick(
-            "Code that the program shows",
-            "Код, который показала программа"
-        ),
-        consent::buttons(language),
-    );
-    let status = if wrong.is_some() { 400 } else { 200 };
-    let title = ("Enter the code", "Введите код");
-    response::form_page(request, status, title, &html, "'self'")
-}
-
-pub fn allowed(request: &Request) -> Response {
-    ended(request, ("Access allowed", "Доступ разрешён"))
-}
-
-pub fn denied(request: &Request) -> Response {
-    ended(request, ("Access denied", "Доступ не разрешён"))
-}
-
-fn ended(request: &Request, title: (&str, &str)) -> Response {
-    let html = Language::of(request).pick(
-        "<p>You can close this tab and go back to the program.</p>",
-        "<p>Эту вкладку можно закрыть и вернуться к программе.</p>",
-    );
-    response::page(request, 200, title, html)
+        "verification_url": format!("{}/device", state.origin),
+    });
+    state.devices.add(code, state.now);
+    Ok(Response::json(200, &answer))
 }
 
 /// `POST /device`: the user's answer. Where there are scopes to untick, allowing
 /// leads to the page that has them.
-pub fn enter(request: &Request, state: &mut State, now: Instant) -> Response {
-    let Some(Ok(form)) = Parameters::of_form(request) else {
-        return page(request, Some(""));
+pub fn enter(request: &Request, state: &mut State) -> Response {
+    let Ok(form) = Parameters::of_form(request) else {
+        return pages::device(request, Some(""));
     };
     let entered = form.get("code").unwrap_or_default();
     let entered = entered.trim().to_ascii_lowercase();
-    let Some(code) = state.waiting(&entered, now) else {
-        return page(request, Some(&entered));
+    let Some(code) = state.waiting(&entered) else {
+        return pages::device(request, Some(&entered));
     };
-    let pending = Pending {
-        scopes: code.scopes.clone(),
-        goal: Goal::Device(entered),
-        device_id: None,
-    };
+    let access = code.access.clone();
+    let goal = Goal::Device(entered);
     if form.get("decision") != Some("allow") {
-        return consent::deny(request, pending, state, now);
+        return finish(request, state, goal, None);
     }
-    match pending.scopes.optional.is_empty() {
-        true => consent::allow(request, pending, |_, _| true, state, now),
-        false => consent::page(request, &form, pending, state, now),
+    if access.optional.is_empty() {
+        let granted = access.grant(|_| true);
+        return finish(request, state, goal, granted);
     }
+    let pending = Pending { goal, access };
+    wait(request, state, pending, &form)
 }

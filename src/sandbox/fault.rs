@@ -9,7 +9,6 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use super::parameters::Parameters;
-use super::response;
 use crate::http::{Delivery, Request, Response};
 
 /// The parameter and the header with which a client asks for one itself.
@@ -19,57 +18,31 @@ const HEADER: &str = "Sandbox-Fault";
 pub const ON_DEMAND: &str = "A fault on demand";
 
 /// The OAuth errors that Yandex is known to give, or that the RFCs add.
-const ERRORS: [&str; 15] = [
-    "access_denied",
-    "authorization_pending",
-    "bad_verification_code",
-    "expired_token",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_scope",
-    "server_error",
-    "slow_down",
-    "temporarily_unavailable",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "unsupported_response_type",
-    "unsupported_token_type",
-];
-
-/// The two that Yandex tells of an `Authorization` header: phrases, with a
-/// status of their own and no description.
-const HEADER_ERRORS: [&str; 2] = ["Basic auth required", "Malformed Authorization header"];
+const ERRORS: &str = "access_denied, authorization_pending, bad_verification_code, \
+    expired_token, invalid_client, invalid_grant, invalid_request, invalid_scope, \
+    server_error, slow_down, temporarily_unavailable, unauthorized_client, \
+    unsupported_grant_type, unsupported_response_type, unsupported_token_type, \
+    Basic auth required, Malformed Authorization header";
 
 /// What can be given a fault; those with a grant narrow `token`.
-const TARGETS: [&str; 8] = [
-    "authorize",
-    "token",
-    "token/authorization_code",
-    "token/refresh_token",
-    "token/device_code",
-    "device/code",
-    "revoke_token",
-    "info",
-];
+const TARGETS: &str = "authorize, token, token/authorization_code, token/refresh_token, \
+    token/device_code, device/code, revoke_token, info";
 
 /// A fault of an endpoint, each time or only so many times.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Fault {
     target: &'static str,
     kind: Kind,
     times: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// An OAuth error.
     Error(&'static str),
     /// This status, with a page in HTML.
     Status(u16),
     Delivery(Delivery),
-    /// No body.
-    Empty,
 }
 
 impl Fault {
@@ -80,59 +53,94 @@ impl Fault {
     pub fn parse(text: &str) -> Result<Fault, String> {
         let mut parts = text.splitn(3, ':');
         let named = parts.next().unwrap_or_default();
-        let target = TARGETS.into_iter().find(|target| *target == named);
+        let target = TARGETS.split(", ").find(|target| *target == named);
         let target = target.ok_or_else(|| {
-            format!(
-                "write ENDPOINT:ANSWER, such as token:503:1; an endpoint is {}",
-                TARGETS.join(", ")
-            )
+            format!("write ENDPOINT:ANSWER, such as token:503:1; an endpoint is {TARGETS}")
         })?;
         let kind = Kind::parse(parts.next().unwrap_or_default())?;
-        let times = match parts.next() {
-            None => None,
-            Some(times) => match times.parse() {
-                Ok(times @ 1..) => Some(times),
-                _ => return Err("after the answer goes how many times, 1 or more".into()),
-            },
+        let times = parts.next().map(str::parse).transpose();
+        match times {
+            Ok(times) if times != Some(0) => Ok(Fault {
+                target,
+                kind,
+                times,
+            }),
+            _ => Err("after the answer goes how many times, 1 or more".into()),
+        }
+    }
+
+    fn concerns(&self, path: &str, grant_type: Option<&str>) -> bool {
+        let is_of_grant = || {
+            let grant = self.target.strip_prefix("token/");
+            path == "token" && grant.is_some() && grant == grant_type
         };
-        Ok(Fault {
-            target,
-            kind,
-            times,
-        })
+        self.times != Some(0) && (path == self.target || is_of_grant())
     }
 }
 
 impl Kind {
-    pub fn parse(text: &str) -> Result<Kind, String> {
-        let mut errors = ERRORS.into_iter().chain(HEADER_ERRORS);
-        if let Some(error) = errors.find(|error| *error == text) {
+    fn parse(text: &str) -> Result<Kind, String> {
+        if let Some(error) = ERRORS.split(", ").find(|error| *error == text) {
             return Ok(Kind::Error(error));
         }
         if let Ok(status @ 400..=599) = text.parse() {
             return Ok(Kind::Status(status));
         }
-        match text.split_once('=') {
-            Some(("slow", time)) => Ok(Kind::Delivery(Delivery::Late(seconds(time)?))),
-            None if text == "torn" => Ok(Kind::Delivery(Delivery::HalfBody)),
-            None if text == "lost" => Ok(Kind::Delivery(Delivery::Nothing)),
-            None if text == "empty" => Ok(Kind::Empty),
+        if let Some(time) = text.strip_prefix("slow=") {
+            let seconds = time
+                .strip_suffix('s')
+                .and_then(|number| number.parse().ok());
+            return match seconds {
+                Some(1..=3600) => {
+                    let time = Duration::from_secs(seconds.unwrap_or_default());
+                    Ok(Kind::Delivery(Delivery::Late(time)))
+                }
+                _ => Err("slow takes seconds, 1 to 3600, such as slow=10s".into()),
+            };
+        }
+        match text {
+            "torn" => Ok(Kind::Delivery(Delivery::HalfBody)),
+            "lost" => Ok(Kind::Delivery(Delivery::Nothing)),
+            "empty" => Ok(Kind::Delivery(Delivery::NoBody)),
             _ => Err(format!(
                 "an answer is a status from 400 to 599, torn, lost, empty, slow=10s, \
-                 or an error: {}, {}",
-                ERRORS.join(", "),
-                HEADER_ERRORS.join(", ")
+                 or an error: {ERRORS}"
             )),
         }
     }
 }
 
+/// The fault of this call: the client's own, or else the first left for its
+/// endpoint.
+///
+/// # Errors
+/// What is wrong with the client's own.
+pub fn next(faults: &mut [Fault], request: &Request) -> Result<Option<Kind>, String> {
+    let query = form_urlencoded::parse(request.query.as_bytes());
+    let asked = query.filter(|(name, _)| name == PARAMETER).last();
+    let asked = asked.as_ref().map(|(_, value)| &**value);
+    if let Some(asked) = request.header(HEADER).or(asked) {
+        return Kind::parse(asked).map(Some);
+    }
+    // A person's answer on the consent page is no authorization request.
+    if request.path == "/authorize" && request.method != "GET" {
+        return Ok(None);
+    }
+    let form = Parameters::of_form(request).ok();
+    let grant_type = form.as_ref().and_then(|form| form.get("grant_type"));
+    let mut faults = faults.iter_mut();
+    let fault = faults.find(|fault| fault.concerns(&request.path[1..], grant_type));
+    Ok(fault.map(|fault| {
+        fault.times = fault.times.map(|times| times - 1);
+        fault.kind
+    }))
+}
+
 /// An OAuth error in place of the real answer.
 pub fn refused(request: &Request, error: &str) -> Response {
     match &*request.path {
-        "/info" => response::unauthorized(),
-        _ if HEADER_ERRORS.contains(&error) => response::error(401, error, None),
-        _ => response::error(400, error, Some(ON_DEMAND)),
+        "/info" => Response::status_only(401),
+        _ => super::error((error, ON_DEMAND)),
     }
 }
 
@@ -146,67 +154,19 @@ pub fn unavailable(status: u16) -> Response {
     Response::new(status, "text/html; charset=utf-8", html)
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text
-        .strip_suffix('s')
-        .and_then(|number| number.parse().ok());
-    match number {
-        Some(number @ 1..=3600) => Ok(Duration::from_secs(number)),
-        _ => Err("slow takes seconds, 1 to 3600, such as slow=10s".into()),
-    }
-}
-
-/// The faults that are left, in the order in which they were given.
-#[derive(Default)]
-pub struct Faults(pub Vec<Fault>);
-
-impl Faults {
-    /// The fault of this call: the client's own, or else the first left for
-    /// its endpoint.
-    ///
-    /// # Errors
-    /// What is wrong with the client's own.
-    pub fn next(&mut self, request: &Request) -> Result<Option<Kind>, String> {
-        let query = form_urlencoded::parse(request.query.as_bytes());
-        let asked = query.filter(|(name, _)| name == PARAMETER).last();
-        let asked = asked.map(|(_, value)| value.into_owned());
-        if let Some(asked) = request.header(HEADER).or(asked.as_deref()) {
-            return Kind::parse(asked).map(Some);
-        }
-        let grant = Parameters::of_form(request).and_then(Result::ok);
-        let grant = grant.as_ref().and_then(|form| form.get("grant_type"));
-        let concerns = |fault: &&mut Fault| {
-            let of_grant = || {
-                fault
-                    .target
-                    .strip_prefix("token/")
-                    .is_some_and(|of| Some(of) == grant)
-            };
-            fault.times != Some(0)
-                && (request.path[1..] == *fault.target || request.path == "/token" && of_grant())
-        };
-        // A person's answer on the consent page is no authorization request.
-        if request.path == "/authorize" && request.method != "GET" {
-            return Ok(None);
-        }
-        Ok(self.0.iter_mut().find(concerns).map(|fault| {
-            fault.times = fault.times.map(|times| times - 1);
-            fault.kind
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_fault_is_an_endpoint_an_answer_and_how_often() {
-        let fault = Fault::parse("token/refresh_token:invalid_grant:2").expect("it is right");
-        assert_eq!(fault.target, "token/refresh_token");
-        assert_eq!(fault.kind, Kind::Error("invalid_grant"));
-        assert_eq!(fault.times, Some(2));
-        assert_eq!(Fault::parse("info:503").expect("it is right").times, None);
+        for good in [
+            "token/refresh_token:invalid_grant:2",
+            "info:503",
+            "token:slow=1s",
+        ] {
+            assert!(Fault::parse(good).is_ok(), "{good}");
+        }
         for bad in [
             "",
             "token",

@@ -1,7 +1,7 @@
 //! User info: whose token it is, as far as its scopes reach; as JSON, XML or a
 //! signed JWT (RFC 7519).
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,42 +9,43 @@ use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde_json::{Map, Value, json};
 
 use super::parameters::Parameters;
-use super::registration::Registration;
-use super::response;
-use super::state::State;
-use super::tokens::Token;
+use super::state::{State, Token};
 use crate::http::page::escape;
 use crate::http::{Request, Response};
 use crate::random;
 
 /// `GET /info`, or `POST` with the parameters in a form.
-pub fn info(request: &Request, state: &State, now: Instant) -> Response {
+pub fn info(request: &Request, state: &State) -> Response {
     let query = Parameters::of_query(request).ok();
-    let form = Parameters::of_form(request).and_then(Result::ok);
+    let form = Parameters::of_form(request).ok();
     let parameter = |name| {
         let mut places = [&form, &query].into_iter().flatten();
         places.find_map(|parameters| parameters.get(name))
     };
-    let header = request.header("Authorization");
-    let header = header.map(|value| value.split_once(' ').unwrap_or((value, "")));
-    let token = match header {
-        Some((scheme, token)) => {
-            let scheme = scheme.to_ascii_lowercase();
-            matches!(&*scheme, "oauth" | "bearer").then(|| token.trim())
+    let token = match request.header("Authorization") {
+        Some(value) => {
+            let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+            let is_known = ["oauth", "bearer"].contains(&&*scheme.to_ascii_lowercase());
+            is_known.then(|| token.trim())
         }
         // It works, and the documentation calls it insecure.
         None => parameter("oauth_token"),
     };
-    let Some(token) = token.and_then(|token| state.tokens.find(token, now)) else {
-        return response::unauthorized();
+    let Some(token) = token.and_then(|token| state.token(token)) else {
+        // The form of this body is not known; that it is no JSON is a fair test.
+        return Response::status_only(401);
     };
-    let user = user(&state.registration, token);
+    let user = user(state, token);
     match parameter("format").unwrap_or("json") {
-        "json" => response::json(&Value::Object(user)),
-        "xml" => Response::new(200, "text/xml; charset=utf-8", xml(&user)),
+        "json" => Response::json(200, &user),
+        "xml" => {
+            let xml = element("user", &Value::Object(user));
+            let xml = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n{xml}\n");
+            Response::new(200, "text/xml; charset=utf-8", xml)
+        }
         "jwt" => {
-            let key = parameter("jwt_secret").unwrap_or(&state.registration.client_secret);
-            let claims = claims(&user, token.seconds_left(now));
+            let key = parameter("jwt_secret").unwrap_or(&state.client_secret);
+            let claims = claims(&user, token.seconds_left(state.now));
             Response::new(200, "application/jwt", jwt(&claims, key))
         }
         _ => {
@@ -54,78 +55,55 @@ pub fn info(request: &Request, state: &State, now: Instant) -> Response {
     }
 }
 
-fn user(registration: &Registration, token: &Token) -> Map<String, Value> {
+fn user(state: &State, token: &Token) -> Map<String, Value> {
     // A service application's token is its user's.
     let subject = token.subject.as_deref();
     let uid = subject.filter(|subject| subject.bytes().all(|b| b.is_ascii_digit()));
     let email = subject.filter(|subject| subject.contains('@'));
-    let login = email.map_or("sandbox.user", |email| {
-        email.split('@').next().unwrap_or_default()
-    });
     let email = email.unwrap_or("sandbox.user@example.org");
-    let by_scope = [
-        (
-            "login:info",
-            json!({
-                "first_name": "Sandbox",
-                "last_name": "User",
-                "display_name": login,
-                "real_name": "Sandbox User",
-                "sex": null,
-            }),
-        ),
-        (
-            "login:email",
-            json!({ "default_email": email, "emails": [email] }),
-        ),
-        (
-            "login:avatar",
-            json!({ "default_avatar_id": "0/0-0", "is_avatar_empty": true }),
-        ),
+    let login = email.split('@').next();
+    let fields = [
+        ("", "id", json!(uid.unwrap_or("1000000001"))),
+        ("", "login", json!(login)),
+        ("", "client_id", json!(state.client_id)),
+        ("", "psuid", json!("1.AAsandbox.sandbox.sandbox")),
+        ("login:info", "first_name", json!("Sandbox")),
+        ("login:info", "last_name", json!("User")),
+        ("login:info", "display_name", json!(login)),
+        ("login:info", "real_name", json!("Sandbox User")),
+        ("login:info", "sex", Value::Null),
+        ("login:email", "default_email", json!(email)),
+        ("login:email", "emails", json!([email])),
+        ("login:avatar", "default_avatar_id", json!("0/0-0")),
+        ("login:avatar", "is_avatar_empty", json!(true)),
         // Zeros stand for what the user did not tell.
-        ("login:birthday", json!({ "birthday": "0000-04-01" })),
+        ("login:birthday", "birthday", json!("0000-04-01")),
         (
             "login:default_phone",
-            json!({ "default_phone": { "id": 1, "number": "+70000000000" } }),
+            "default_phone",
+            json!({ "id": 1, "number": "+70000000000" }),
         ),
     ];
-    let own = json!({
-        "id": uid.unwrap_or("1000000001"),
-        "login": login,
-        "client_id": registration.client_id,
-        "psuid": "1.AAsandbox.sandbox.sandbox",
-    });
-    let covered = by_scope
+    fields
         .into_iter()
-        .filter(|(scope, _)| registration.covers(&token.granted, scope))
-        .map(|(_, fields)| fields);
-    let objects = [own].into_iter().chain(covered);
-    objects
-        .filter_map(|value| match value {
-            Value::Object(fields) => Some(fields),
-            _ => None,
-        })
-        .flatten()
+        .filter(|(scope, ..)| scope.is_empty() || state.options.covers(&token.grant, scope))
+        .map(|(_, name, value)| (name.to_owned(), value))
         .collect()
 }
 
-fn xml(user: &Map<String, Value>) -> String {
-    fn element(name: &str, value: &Value) -> String {
-        let content = match value {
-            Value::Null => String::new(),
-            Value::String(text) => escape(text),
-            Value::Array(items) => items.iter().map(|item| element("address", item)).collect(),
-            Value::Object(fields) => elements(fields),
-            other => other.to_string(),
-        };
-        format!("<{name}>{content}</{name}>")
-    }
-    fn elements(fields: &Map<String, Value>) -> String {
-        let each = fields.iter().map(|(name, value)| element(name, value));
-        each.collect()
-    }
-    let user = elements(user);
-    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<user>{user}</user>\n")
+/// A value in XML.
+fn element(name: &str, value: &Value) -> String {
+    let content = match value {
+        Value::Null => String::new(),
+        Value::String(text) => escape(text),
+        Value::Array(items) => items.iter().map(|item| element("address", item)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| element(name, value))
+            .collect(),
+        other => other.to_string(),
+    };
+    format!("<{name}>{content}</{name}>")
 }
 
 fn claims(user: &Map<String, Value>, seconds_left: u64) -> Value {
@@ -138,10 +116,10 @@ fn claims(user: &Map<String, Value>, seconds_left: u64) -> Value {
         "exp": now + seconds_left,
         "iss": "login.yandex.ru",
         "uid": uid,
-        "login": user["login"],
-        "psuid": user["psuid"],
     });
     for (claim, field) in [
+        ("login", "login"),
+        ("psuid", "psuid"),
         ("name", "real_name"),
         ("email", "default_email"),
         ("birthday", "birthday"),

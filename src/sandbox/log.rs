@@ -36,13 +36,17 @@ pub fn log(request: &Request, response: &Response) {
         line.push_str(&format!(" Authorization={}", shortened(scheme, 6)));
     }
     let query = Parameters::of_query(request).ok();
-    let form = Parameters::of_form(request).and_then(Result::ok);
+    let form = Parameters::of_form(request).ok();
     for (name, value) in [&query, &form]
         .into_iter()
         .flatten()
         .flat_map(Parameters::iter)
     {
-        let most = if PLAIN.contains(&name) { VALUE } else { SECRET };
+        let most = if PLAIN.contains(&&**name) {
+            VALUE
+        } else {
+            SECRET
+        };
         line.push_str(&format!(" {name}={}", shortened(value, most)));
     }
     let error: Option<Value> = serde_json::from_slice(&response.body).ok();

@@ -1,33 +1,29 @@
 //! A user without a browser: follows the redirects from the authorization page
 //! to the page that ends the login.
 
-use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::{Agent, ResponseExt};
 use url::Url;
 
-use super::Consent;
-use super::state::State;
+use super::{Consent, Sandbox};
 use crate::output;
 
 /// The listener answers once it has exchanged the code.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub struct User(pub(super) Arc<Mutex<State>>);
-
-impl User {
+impl Sandbox {
     /// Answers an authorization request in a thread of its own. Where that
     /// fails, the login finds out by its deadline.
     pub fn follow(&self, url: Url) {
-        let user = User(Arc::clone(&self.0));
-        thread::spawn(move || user.answer(url));
+        let sandbox = self.clone();
+        thread::spawn(move || sandbox.allow(url));
     }
 
-    /// Answers an authorization request; returns the address that it ends at.
-    pub fn answer(&self, url: Url) -> Url {
-        super::lock(&self.0).consent = Consent::Allow;
+    /// Allows an authorization request; returns the address that it ends at.
+    pub fn allow(&self, url: Url) -> Url {
+        self.state().options.consent = Consent::Allow;
         follow(&url).unwrap_or_else(|why| {
             output::warn(&format!("the sandbox's user: {why}"));
             url
@@ -36,8 +32,8 @@ impl User {
 
     /// Enters a device code and allows the access.
     pub fn enter(&self, user_code: &str) {
-        if let Some(code) = super::lock(&self.0).waiting(user_code, Instant::now()) {
-            code.answer(code.scopes.granted(|_, _| true));
+        if let Some(code) = self.state().waiting(user_code) {
+            code.answer = Some(code.access.grant(|_| true));
         }
     }
 }

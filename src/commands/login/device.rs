@@ -23,7 +23,7 @@ pub fn run(session: Session) -> Result<(), Error> {
         true => session.browser(page.as_str()),
         false => Browser::Unwanted,
     };
-    let user = session.sandbox.as_ref().map(|sandbox| sandbox.user());
+    let user = session.sandbox.clone();
     match (browser, user) {
         (Browser::Commands(commands), user) => {
             let user_code = code.user_code.clone();

@@ -37,7 +37,7 @@ pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
                 drop(events.send(Event::NoBrowser(why)))
             });
         }
-        (_, Some(sandbox)) => sandbox.user().follow(url),
+        (_, Some(sandbox)) => sandbox.follow(url),
         (Browser::Unwanted | Browser::Impossible(_), None) => {}
     }
     if sandbox.is_none() {
@@ -64,7 +64,7 @@ pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
             Event::NoBrowser(why) => match sandbox {
                 Some(sandbox) => {
                     announce::sandbox_user(&why);
-                    sandbox.user().follow(request.url.clone());
+                    sandbox.follow(request.url.clone());
                 }
                 None => announce::no_browser(&why),
             },

@@ -16,19 +16,19 @@ pub fn run(session: Session, redirect_uri: Option<RedirectUri>) -> Result<(), Er
     let (lines, pasted) = channel();
     let browser = session.browser(request.url.as_str());
     announce::paste(&request.url, &browser);
-    let user = session.sandbox.as_ref().map(|sandbox| sandbox.user());
+    let user = session.sandbox.clone();
     match (browser, user) {
         (Browser::Commands(commands), user) => {
             let (url, lines) = (request.url.clone(), lines.clone());
             browser::open(commands, move |why| match user {
                 Some(user) => {
                     announce::sandbox_user(&why);
-                    let _ = lines.send(user.answer(url).into());
+                    let _ = lines.send(user.allow(url).into());
                 }
                 None => announce::no_browser(&why),
             });
         }
-        (_, Some(user)) => drop(lines.send(user.answer(request.url.clone()).into())),
+        (_, Some(user)) => drop(lines.send(user.allow(request.url.clone()).into())),
         (Browser::Unwanted | Browser::Impossible(_), None) => {}
     }
     paste::forward(lines);
