@@ -281,7 +281,9 @@ fn a_hundred_at_once_make_one_request_and_find_the_new_secrets() {
             .into_iter()
             .map(|running| {
                 let done = running.finish();
-                assert_eq!((done.code, &*done.stderr), (Some(0), ""), "{done:#?}");
+                // On a loaded machine a wait of over a second is reported.
+                let is_silent = done.stderr.lines().all(|line| line.contains("waiting for"));
+                assert!(done.code == Some(0) && is_silent, "{done:#?}");
                 done.stdout
             })
             .collect();
