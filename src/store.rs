@@ -83,9 +83,8 @@ impl Location {
                 }
                 None => {
                     let why = "the keychain has no such entry";
-                    return Err(
-                        Error::new(Kind::NoToken, "the saved token", why).hint(self.login())
-                    );
+                    let error = Error::new(Kind::NoToken, "the saved token", why);
+                    return Err(error.hint(self.login_again()));
                 }
             }
         }
@@ -173,6 +172,11 @@ impl Location {
     /// The command that gets this token anew, with what it remembers.
     pub fn login(&self) -> String {
         self.command("login")
+    }
+
+    /// The hint that goes with a token that can't be used any more.
+    pub fn login_again(&self) -> String {
+        format!("Log in again: {}", self.login())
     }
 
     /// A command on this token, for a shell.

@@ -93,7 +93,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .filter(|seconds| *seconds <= 100 * 365 * 86400)
         .map(Duration::from_secs)
         .ok_or_else(|| {
-            "a whole number with s, m, h or d, such as 90s or 5m; at most 100 years".into()
+            "a whole number of seconds, or one with s, m, h or d, such as 5m; at most 100 years"
+                .into()
         })
 }
 

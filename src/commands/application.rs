@@ -30,12 +30,12 @@ impl Application {
     /// From options and variables, or else for the ID this.
     pub fn resolve(
         options: &cli::Application,
-        saved_id: impl FnOnce() -> Option<String>,
+        saved_id: impl FnOnce() -> Result<String, Error>,
     ) -> Result<Application, Error> {
         let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?;
         Ok(Application {
             server: server(options)?.unwrap_or_default(),
-            client_id: id.or_else(saved_id).ok_or_else(not_specified)?,
+            client_id: id.map_or_else(saved_id, Ok)?,
             client_secret: client_secret(options)?,
         })
     }
@@ -60,13 +60,10 @@ impl Application {
     }
 }
 
-/// The error where no client ID was given: there may be no application yet.
-pub fn not_specified() -> Error {
-    Error::usage("--client-id", "no application ID is given").hint(
-        "Register an application \"for user login\" at https://oauth.yandex.com/client/new with \
-         the Redirect URI http://127.0.0.1:8000/, then pass its ID with --client-id or \
-         YANDEX_CLIENT_ID. To try without one: yandex-token login --sandbox",
-    )
+/// The error where no client ID was given.
+pub fn no_client_id() -> Error {
+    Error::usage("--client-id", "no application ID is given")
+        .hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
 }
 
 /// A sandbox that knows the application of these options. Variables are left

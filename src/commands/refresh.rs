@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::application::Application;
+use super::application::{Application, no_client_id};
 use super::destination::Destination;
 use super::renewal::login_again;
 use super::saved::Saved;
@@ -42,13 +42,13 @@ pub fn run(options: cli::Refresh) -> Result<ExitCode, Error> {
 
 /// Nothing is read from or written to a saved token.
 fn from_variable(options: cli::Refresh, refresh_token: SecretString) -> Result<ExitCode, Error> {
-    let application = Application::resolve(&options.application, || None)?;
+    let application = Application::resolve(&options.application, || Err(no_client_id()))?;
     let (client_id, server) = (application.client_id, application.server);
     let client = Client::new(server.clone(), client_id.clone(), application.client_secret)?;
     let destination = Destination::print(options.result.output.as_deref(), options.result.format)?;
     let held = signals::BlockedSignals::hold();
     let answer = client.refresh(&refresh_token).map_err(|error| {
-        let hint = "YANDEX_REFRESH_TOKEN is used up or too old: log in again.";
+        let hint = "YANDEX_REFRESH_TOKEN is used up or has expired: log in again.";
         login_again(error, hint.to_owned())
     })?;
     let rotated = answer.refresh_token.as_ref();

@@ -42,9 +42,8 @@ impl Saved<'_> {
         if no_renew {
             let enough = enough.as_secs();
             let why = format!("it has less than {enough} s left, and is not to be renewed here");
-            return Err(
-                Error::new(Kind::NoToken, "the saved token", why).hint(self.location.login())
-            );
+            let error = Error::new(Kind::NoToken, "the saved token", why);
+            return Err(error.hint(self.location.login_again()));
         }
         match self.renew_once(&token) {
             Err(error) if min_ttl.is_none() && !token.is_expired() => {
@@ -189,7 +188,7 @@ impl Saved<'_> {
                 let noted = token.not_renewed(now(), code, issuer.has_secret);
                 // Without the note, others ask the server once more.
                 let _ = lock.commit(noted.to_file().expose_secret().as_bytes());
-                Err(login_again(error, self.location.login()))
+                Err(login_again(error, self.location.login_again()))
             }
         }
     }
@@ -202,7 +201,7 @@ impl Saved<'_> {
             true => "the token has expired, and there is no refresh token",
             false => "there is no refresh token",
         };
-        Err(Error::new(Kind::NoToken, "renewing the token", why).hint(self.location.login()))
+        Err(Error::new(Kind::NoToken, "renewing the token", why).hint(self.location.login_again()))
     }
 
     /// The refusal that a process noted while we waited for it.
@@ -228,7 +227,7 @@ impl Saved<'_> {
             error = error.hint("Check the client ID and the client secret: YANDEX_CLIENT_SECRET or --client-secret-file.");
         }
         error.refusal = Some(refused.to_owned());
-        login_again(error, self.location.login())
+        login_again(error, self.location.login_again())
     }
 
     fn warn(&self, token: &StoredToken, error: &Error) {

@@ -36,7 +36,10 @@ impl Saved<'_> {
     /// # Errors
     /// Exit 7 where there is none, 2 where an option contradicts it.
     pub fn load(&self) -> Result<StoredToken, Error> {
-        let token = self.location.load()?.ok_or_else(|| self.none_saved())?;
+        let token = self
+            .location
+            .load()?
+            .ok_or_else(|| none_saved(self.location))?;
         let contradicts = |option, is| {
             Error::usage(option, format!("the saved token {is}"))
                 .hint("Leave the option out, or specify another saved token with --profile.")
@@ -91,7 +94,7 @@ impl Saved<'_> {
         };
         let client_id = client_id.ok_or_else(|| {
             Error::usage("--client-id", "the token file has no client ID")
-                .hint("Write --client-id ID or set YANDEX_CLIENT_ID.")
+                .hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
         })?;
         let secret = self.client_secret(token)?;
         Ok(Issuer {
@@ -136,14 +139,6 @@ impl Saved<'_> {
         }
         Ok(None)
     }
-
-    fn none_saved(&self) -> Error {
-        let what = match self.location {
-            Location::Profile(name) => format!("profile {name}"),
-            Location::File(path) => path.display().to_string(),
-        };
-        Error::new(Kind::NoToken, what, "no token is saved there").hint(self.location.login())
-    }
 }
 
 impl Issuer {
@@ -169,6 +164,18 @@ impl Issuer {
         let why = "a login has replaced it meanwhile by that of another application";
         Err(Error::local("using the saved token", why).hint("Try again."))
     }
+}
+
+/// The error where no token is saved.
+pub fn none_saved(location: &Location) -> Error {
+    let what = match location {
+        Location::Profile(name) => format!("profile {name}"),
+        Location::File(path) => path.display().to_string(),
+    };
+    let is_id_set = matches!(variable("YANDEX_CLIENT_ID"), Ok(Some(_)));
+    let id = if is_id_set { "" } else { " --client-id ID" };
+    Error::new(Kind::NoToken, what, "no token is saved there")
+        .hint(format!("Log in: {}{id}", location.login()))
 }
 
 /// The other profiles whose token the server may take for the same: Yandex

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::option_or_variable;
+use super::saved::none_saved;
 use crate::cli::{self, StatusFormat};
 use crate::error::{Error, Kind};
 use crate::oauth::Server;
@@ -15,6 +16,9 @@ use crate::oauth::user_info::{User, user_info};
 use crate::output;
 use crate::store::token::{StoredToken, now};
 use crate::store::{self, Location};
+
+/// Characters of an application ID that a terminal has room for.
+const MAX_ID: usize = 12;
 
 pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
     let is_option = options.location.profile.is_some() || options.location.token_file.is_some();
@@ -27,8 +31,7 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
         };
         let token = match token {
             Ok(None) if is_option => {
-                let error = Error::new(Kind::NoToken, "status", "no token is saved there");
-                return Err(error.hint(location.login()));
+                return Err(none_saved(&location));
             }
             Ok(None) => continue,
             Ok(Some(token)) => Ok(token),
@@ -52,7 +55,7 @@ pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
     }
     match options.format {
         StatusFormat::Json => output::result(&output::json(&json!(rows)))?,
-        StatusFormat::Table => output::result(&table(&rows))?,
+        StatusFormat::Table => output::result(&table(&rows, io::stdout().is_terminal()))?,
     }
     if rows.is_empty() && io::stderr().is_terminal() {
         output::info("No token is saved. Get one: yandex-token login --client-id ID --save");
@@ -171,14 +174,17 @@ impl Row {
         }
     }
 
-    fn cells(&self, now: u64) -> [String; 6] {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    fn cells(&self, now: u64, is_at_terminal: bool) -> [String; 6] {
         let name = self.profile.as_ref().or(self.token_file.as_ref()).cloned();
         let user = self.user.as_ref();
         let account = user.map(|user| user.login.as_ref().unwrap_or(&user.id));
         let account = account.or(self.account.as_ref()).or(self.subject.as_ref());
         let scopes = self.why.clone().or_else(|| self.scope.clone());
         let scopes = scopes.unwrap_or_else(|| "all of the application's".to_owned());
+        let mut client_id = self.client_id.clone().unwrap_or_default();
+        if is_at_terminal && client_id.chars().count() > MAX_ID {
+            client_id = client_id.chars().take(MAX_ID - 1).collect::<String>() + "…";
+        }
         let (expires, renewal) = match (self.expired, self.expires_at) {
             (None, _) => ("unreadable".to_owned(), String::new()),
             (Some(true), Some(at)) => (format!("{}, expired", output::date(at)), self.renewal(now)),
@@ -188,7 +194,7 @@ impl Row {
         [
             name.unwrap_or_default(),
             account.cloned().unwrap_or_default(),
-            text(&self.client_id),
+            client_id,
             expires,
             renewal,
             scopes,
@@ -205,7 +211,7 @@ impl Row {
 }
 
 /// Columns as wide as they need to be; the last may run on.
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], is_at_terminal: bool) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -219,7 +225,7 @@ fn table(rows: &[Row]) -> String {
     ];
     let now = now();
     let lines: Vec<_> = std::iter::once(head.map(str::to_owned))
-        .chain(rows.iter().map(|row| row.cells(now)))
+        .chain(rows.iter().map(|row| row.cells(now, is_at_terminal)))
         .map(|cells| cells.map(|cell| output::sanitize(&output::short(&cell))))
         .collect();
     let width = |column: usize| {
@@ -265,7 +271,7 @@ mod tests {
                 row(Ok(&token), Some(&Err(failed.clone()))),
                 row(Err(&failed), None),
             ];
-            let table = table(&rows);
+            let table = table(&rows, false);
             prop_assert_eq!(table.matches('\n').count(), 5);
             prop_assert!(!table.replace('\n', "").contains(is_raw), "{table:?}");
             prop_assert!(!table.contains("s3cret"), "{table:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::commands::sandbox::IN_SANDBOX;
 use crate::login::browser::{self, Browser};
 use crate::login::device::clock;
 use crate::login::paste;
@@ -23,11 +24,12 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
         link(invitation(browser, "to log in"), url);
     }
     match browser {
-        Browser::Impossible(why) if is_sandbox => sandbox_user(why),
+        Browser::Impossible(why) if is_sandbox => return sandbox_user(why),
         Browser::Impossible(why) if !is_ssh => no_browser(why),
         _ => {}
     }
-    if is_sandbox {
+    // There it need not be registered.
+    if is_sandbox || env::var_os(IN_SANDBOX).is_some() {
         return output::info("Waiting for the redirect.");
     }
     if is_ssh && redirect_uri.is_loopback() {
@@ -45,13 +47,13 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
     ));
 }
 
-pub fn paste(url: &Url, browser: &Browser) {
-    link(
-        invitation(browser, "to log in, and copy the code that Yandex shows"),
-        url,
-    );
-    if let Browser::Impossible(why) = browser {
-        no_browser(why);
+pub fn paste(url: &Url, browser: &Browser, is_sandbox: bool) {
+    link(invitation(browser, "to log in"), url);
+    output::info("Yandex then shows a code: copy it.");
+    match browser {
+        Browser::Impossible(why) if is_sandbox => sandbox_user(why),
+        Browser::Impossible(why) => no_browser(why),
+        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ pub fn run(session: Session, redirect_uri: Option<RedirectUri>) -> Result<(), Er
     let deadline = session.deadline();
     let (lines, pasted) = channel();
     let browser = session.browser(request.url.as_str());
-    announce::paste(&request.url, &browser);
+    announce::paste(&request.url, &browser, session.sandbox.is_some());
     let user = session.sandbox.clone();
     match (browser, user) {
         (Browser::Commands(commands), user) => {

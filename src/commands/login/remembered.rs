@@ -54,7 +54,8 @@ pub fn saved(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
         Some(id) => Some(id),
         None => option_or_variable(None, "YANDEX_CLIENT_ID", values::client_id)?,
     };
-    let client_id = client_id.ok_or_else(|| no_application(previous.as_ref(), location))?;
+    let client_id =
+        client_id.ok_or_else(|| no_application(options, previous.as_ref(), location))?;
     let client_secret = match memory {
         Some(token) => Saved {
             location,
@@ -97,7 +98,12 @@ pub fn saved(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
 
 /// A login that is only printed reuses the client ID alone.
 pub fn printed(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
-    let saved_id = || location.load_file().ok()??.client_id;
+    let saved_id = || {
+        let saved = location.load_file().ok().flatten();
+        saved
+            .and_then(|token| token.client_id)
+            .ok_or_else(|| not_registered(options))
+    };
     Ok(Plan {
         application: Application::resolve(&options.application, saved_id)?,
         ..unsaved(options, Application::default())?
@@ -197,7 +203,11 @@ fn joined(scopes: &[String]) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
-fn no_application(previous: Option<&StoredToken>, location: &Location) -> Error {
+fn no_application(
+    options: &cli::Login,
+    previous: Option<&StoredToken>,
+    location: &Location,
+) -> Error {
     let server = previous.and_then(server_of);
     if let Some(server) = server.filter(|server| !server.is_yandex()) {
         return Error::usage(
@@ -210,5 +220,20 @@ fn no_application(previous: Option<&StoredToken>, location: &Location) -> Error 
             server.origin()
         ));
     }
-    application::not_specified()
+    not_registered(options)
+}
+
+/// No client ID was given: there may be no application yet.
+fn not_registered(options: &cli::Login) -> Error {
+    let (with, option) = match &options.subject {
+        _ if options.device => ("", " --device"),
+        _ if options.paste => ("", " --paste"),
+        Some(_) => ("", " --subject USER"),
+        None => (" with the Redirect URI http://127.0.0.1:8000/", ""),
+    };
+    let save = if options.save { " --save" } else { "" };
+    application::no_client_id().hint(format!(
+        "Register an application at https://oauth.yandex.com/client/new{with}, then run \
+         `yandex-token login{option}{save} --client-id ID`. Without one: `yandex-token login --sandbox`."
+    ))
 }

@@ -134,7 +134,7 @@ fn a_redirect_uri_that_this_login_could_not_serve_is_refused() {
 
 #[test]
 fn without_a_client_id_the_way_to_give_one_is_shown() {
-    let says = ["--client-id", "YANDEX_CLIENT_ID", "login --sandbox"];
+    let says = ["--client-id ID", "client/new", "login --sandbox"];
     refuses("", &[("YANDEX_CLIENT_ID", "")], &says);
     refuses("--client-id=", &[], &["--client-id"]);
     for bad in ["a b", "ид", "a\nb"] {
@@ -166,7 +166,10 @@ fn a_format_or_duration_that_is_none_is_answered_with_those_there_are() {
     let bad = "m 1.5h 1,5h -1s +1s 5ms 5M 5min 1h30m 0x5s ٥m inf";
     let huge = "99999999999999999999d 18446744073709551615s 307445734561825861m";
     for bad in bad.split(' ').chain(huge.split(' ')).chain([""]) {
-        let says = ["--timeout", "a whole number with s, m, h or d"];
+        let says = [
+            "--timeout",
+            "a whole number of seconds, or one with s, m, h or d",
+        ];
         refuses(&format!("--timeout={bad}"), &[], &says);
     }
 }
