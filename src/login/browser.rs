@@ -157,6 +157,7 @@ fn watch(mut child: Child, is_believed: bool) -> Result<(), String> {
     Ok(())
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +178,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_value_is_a_list_of_commands_split_at_blanks() {
         for (value, wanted) in [

@@ -2,6 +2,8 @@
 //! an authorization server that can misbehave byte by byte.
 
 #![allow(clippy::unwrap_used)]
+// What only the tests for Linux or Unix use.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
 
 mod cli;
 mod listener;
