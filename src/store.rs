@@ -4,6 +4,7 @@
 pub mod atomic_file;
 pub mod files;
 pub mod keychain;
+pub mod ownership;
 pub mod renewal;
 pub mod token;
 
@@ -231,15 +232,14 @@ fn quoted(word: &str) -> String {
 /// Reads a file of ours, unless it is none: a FIFO would hang, and a huge file
 /// fill the memory.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = platform::retry(|| files::open(path))?;
-    let found = file.metadata()?;
+    let (file, found) = platform::retry(|| files::open(path))?;
     if !found.is_file() {
         return Err(std::io::Error::other("not a regular file"));
     }
     if found.len() > MAX_FILE {
         return Err(std::io::Error::other("larger than 1 MiB"));
     }
-    files::warn_of_readers(path, &found);
+    ownership::warn_of_readers(path, &found);
     // One byte more shows the end of the file without growing.
     let mut text = Vec::with_capacity(found.len() as usize + 1);
     file.take(MAX_FILE).read_to_end(&mut text)?;
@@ -302,7 +302,7 @@ fn make_data_dir() -> Result<PathBuf, Error> {
             // Root makes it for the user whose home it is in.
             #[cfg(unix)]
             Ok(()) => {
-                if let Some((user, group)) = files::owner_of_directory(files::parent(dir)) {
+                if let Some((user, group)) = ownership::owner_of_directory(files::parent(dir)) {
                     std::os::unix::fs::chown(dir, Some(user), Some(group))
                         .map_err(|error| creating(dir, &error))?;
                 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::output;
 use crate::store::Location;
 use crate::store::atomic_file::{AtomicFile, rescued};
-use crate::store::files;
+use crate::store::ownership;
 use crate::store::token::StoredToken;
 
 pub enum Destination {
@@ -34,8 +34,8 @@ impl Destination {
             return Ok(Destination::Printed(format));
         };
         if is_stream(path) {
-            let file =
-                files::refuse_planted(path).and_then(|()| File::options().append(true).open(path));
+            let file = ownership::refuse_planted(path)
+                .and_then(|()| File::options().append(true).open(path));
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
             return Ok(Destination::Stream(file, path.to_owned(), format));
         }

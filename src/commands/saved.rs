@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::oauth::Server;
 use crate::oauth::client::{Client, ClientSecret};
 use crate::output;
-use crate::store::files::is_ours_alone;
+use crate::store::ownership::is_ours_alone;
 use crate::store::token::StoredToken;
 use crate::store::{self, Location};
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::files;
+use super::{files, ownership};
 use crate::error::{Error, Kind};
 use crate::output;
 use crate::platform;
@@ -138,10 +138,15 @@ impl AtomicFile {
         };
         if self.is_mounted {
             let file = File::options().read(true).write(true).open(&self.target);
-            return file.map(Some).map_err(|error| self.error(error));
+            return file.map(Some).map_err(|error| {
+                self.error(error).hint(
+                    "The file is a mount of its own: mount it so that this user can write it, or \
+                     mount its directory.",
+                )
+            });
         }
-        let owner = files::owner_of_directory(files::parent(&self.target));
-        let owner = owner.or_else(|| files::owner_to_keep(&self.target));
+        let owner = ownership::owner_of_directory(files::parent(&self.target));
+        let owner = owner.or_else(|| ownership::owner_to_keep(&self.target));
         let lock = files::open_lock(path, owner);
         lock.map(Some).map_err(|error| self.error(error))
     }
@@ -183,7 +188,7 @@ impl Lock {
     /// what it holds and as much again.
     pub fn make_sure_of_room(&self) -> Result<(), Error> {
         let target = &self.file.target;
-        if files::is_of_another_user(target) {
+        if !self.file.is_mounted && ownership::is_of_another_user(target) {
             let error = self.file.error("the file belongs to another user");
             return Err(error.hint("Remove it first, or run this as that user."));
         }
@@ -240,7 +245,7 @@ impl Lock {
     }
 
     fn write_temporary(&self, content: &[u8]) -> io::Result<()> {
-        let owner = files::owner_to_keep(&self.file.target);
+        let owner = ownership::owner_to_keep(&self.file.target);
         let mut file = files::create_private(&self.file.temporary, owner)?;
         let written = file.write_all(content).and_then(|()| file.sync_all());
         if written.is_err() {

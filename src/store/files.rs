@@ -1,18 +1,17 @@
-//! Which directories and files can be trusted with a token: what other users
-//! could replace, or have planted, is refused.
-//!
-//! One rule for reading and writing, for a name and for what a link leads to:
-//! a directory that others can write is refused, unless it is sticky and what
-//! it holds is the user's own or root's.
+//! Names and openings of files that hold tokens: made private from the first
+//! byte, links followed to where they lead, nothing waited for.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-#[cfg(unix)]
-use std::sync::Mutex;
 
+use super::ownership::{self, Owner, check_directory, refuse_planted};
 use crate::error::Error;
 use crate::platform;
+
+/// Links that are followed one after the other.
+const MAX_LINKS: usize = 40;
 
 /// The directory that a file is in.
 pub fn parent(path: &Path) -> &Path {
@@ -24,14 +23,10 @@ pub fn parent(path: &Path) -> &Path {
 
 /// A name beside a file: `.NAME` and the suffix.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
+    let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(suffix);
     path.with_file_name(name)
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Makes a file that only its user can read, whatever the umask. Root may make
@@ -70,33 +65,33 @@ pub fn open_lock(path: &Path, owner: Option<Owner>) -> io::Result<File> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         created => return created,
     }
-    let mut options = File::options();
-    options.read(true).write(true);
+    let file = open_itself(path, File::options().read(true).write(true));
+    let file = file.map_err(|error| named(path, &error))?;
+    ownership::refuse_planted_lock(path, &file, owner)?;
+    Ok(file)
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Opens no link, and waits for no other end of a pipe.
+fn open_itself(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     {
         use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        use std::os::unix::fs::OpenOptionsExt;
 
         options.custom_flags(O_NOFOLLOW | O_NONBLOCK);
-        let file = options.open(path).map_err(|error| named(path, &error))?;
-        let found = file.metadata()?;
-        let is_owners =
-            is_trusted(found.uid()) || owner.is_some_and(|(user, _)| user == found.uid());
-        if !is_owners || !found.is_file() || found.nlink() > 1 {
-            let why = format!("{} was put there by another user", path.display());
-            return Err(io::Error::other(why));
-        }
-        Ok(file)
     }
-    #[cfg(not(unix))]
-    options.open(path).map_err(|error| named(path, &error))
+    options.open(path)
 }
 
 /// Follows symbolic links to where a file is or would be made, none of them
 /// planted.
 pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..40 {
+    for _ in 0..MAX_LINKS {
         for link in parent(&path).ancestors().filter(|part| part.is_symlink()) {
             refuse_planted(link)?;
         }
@@ -114,7 +109,7 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
 /// is a link, that of each next one.
 pub fn check_directories(path: &Path) -> Result<(), Error> {
     let mut path = path.to_owned();
-    for _ in 0..40 {
+    for _ in 0..MAX_LINKS {
         check_directory(parent(&path))?;
         match fs::read_link(&path) {
             Ok(link) => path = parent(&path).join(link),
@@ -124,135 +119,34 @@ pub fn check_directories(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens a file to read it, without waiting for the other end of a pipe.
-pub fn open(path: &Path) -> io::Result<File> {
+/// Opens a file to read it, where no other user has planted it.
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let mut options = File::options();
+    options.read(true);
     #[cfg(unix)]
     {
-        use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        use std::os::unix::fs::MetadataExt;
 
-        let mut options = File::options();
-        options.read(true).custom_flags(O_NONBLOCK | O_NOFOLLOW);
-        let (path, file) = match options.open(path) {
-            Err(error) if error.raw_os_error() == Some(ELOOP) => {
+        let is_link = |error: &io::Error| error.raw_os_error() == Some(nix::libc::ELOOP);
+        let (path, file) = match open_itself(path, &mut options) {
+            Err(error) if is_link(&error) => {
                 let target = resolve(path)?;
-                let file = options.open(&target)?;
+                let file = open_itself(&target, &mut options)?;
                 (target, file)
             }
             opened => (path.to_owned(), opened?),
         };
-        if !is_trusted(file.metadata()?.uid()) {
+        let found = file.metadata()?;
+        if !ownership::is_trusted(found.uid()) {
             refuse_planted(&path)?;
         }
-        Ok(file)
-    }
-    #[cfg(not(unix))]
-    File::open(path)
-}
-
-/// Refuses what another user has put into a directory that everybody can
-/// write, /tmp for instance: a link there would choose which of our files is
-/// replaced, and a pipe would take the token. Linux can do the same, but its
-/// `fs.protected_symlinks` and `fs.protected_fifos` may be off.
-pub fn refuse_planted(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let Ok(found) = fs::symlink_metadata(path) else {
-            return Ok(());
-        };
-        let dir = fs::metadata(parent(path))?;
-        // A user's link in a directory of his own would lead root anywhere.
-        let is_open = dir.mode() & 0o002 != 0 || (found.is_symlink() && !is_trusted(dir.uid()));
-        if is_open && !is_trusted(found.uid()) {
-            return Err(io::Error::other(format!(
-                "{} was put there by another user",
-                path.display()
-            )));
-        }
-    }
-    let _ = path;
-    Ok(())
-}
-
-/// Refuses a directory in which other users can replace our files, and warns of
-/// one in which a group can.
-fn check_directory(dir: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let found = fs::metadata(dir)
-            .map_err(|error| Error::local(format!("looking at {}", dir.display()), error))?;
-        let (mode, owner) = (found.mode(), found.uid());
-        // Root works in a user's own directory; nobody else does.
-        let is_foreign = !is_trusted(owner) && (!is_root() || mode & 0o002 != 0);
-        let is_sticky = mode & 0o1000 != 0;
-        if is_foreign || (mode & 0o002 != 0 && !is_sticky) {
-            let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-            let below = dir.join("yandex-token");
-            let hint = match (owner == user(), mode & 0o002 != 0) {
-                (true, _) => format!(
-                    "Run `chmod o-w {}`, or use another directory.",
-                    dir.display()
-                ),
-                (_, true) => format!(
-                    "Use a directory of your own: mkdir -m 700 {}",
-                    below.display()
-                ),
-                _ => "Use a directory of your own.".to_owned(),
-            };
-            let what = format!("keeping a token in {}", dir.display());
-            let why = "other users can replace the files in this directory";
-            return Err(Error::local(what, why).hint(hint));
-        }
-        if mode & 0o1020 == 0o020 && (owner == user() || is_root()) {
-            warn_once(format!(
-                "a group can replace the files in {}: `chmod g-w` if it need not",
-                dir.display()
-            ));
-        }
-    }
-    let _ = dir;
-    Ok(())
-}
-
-/// Others who can read a token can use it.
-pub fn warn_of_readers(path: &Path, found: &fs::Metadata) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let is_changeable = || {
-            let writable = File::options().write(true).open(path);
-            let is_read_only = |error: io::Error| error.kind() == ErrorKind::ReadOnlyFilesystem;
-            (found.uid() == user() || is_root()) && !writable.is_err_and(is_read_only)
-        };
-        if found.mode() & 0o077 != 0 && is_changeable() {
-            let path = path.display();
-            warn_once(format!("other users can read {path}: `chmod 600` it"));
-        }
-        if !is_trusted(found.uid()) {
-            warn_once(format!("{} belongs to another user", path.display()));
-        }
-    }
-    let _ = (path, found);
-}
-
-/// Whether nobody but this user and root can have written the file, which may
-/// be named by a link.
-pub fn is_ours_alone(path: &Path) -> io::Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let found = fs::metadata(path)?;
-        Ok(is_trusted(found.uid()) && found.mode() & 0o022 == 0)
+        Ok((file, found))
     }
     #[cfg(not(unix))]
     {
-        fs::metadata(path).map(|_| true)
+        let file = open_itself(path, &mut options)?;
+        let found = file.metadata()?;
+        Ok((file, found))
     }
 }
 
@@ -274,75 +168,6 @@ pub fn is_mount_point(path: &Path) -> bool {
         .any(|line| line.split(' ').nth(4) == Some(&escaped))
 }
 
-/// A file is read more than once, and `status` reads many.
-#[cfg(unix)]
-fn warn_once(text: String) {
-    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    if let Ok(mut told) = TOLD.lock()
-        && !told.contains(&text)
-    {
-        crate::output::warn(&text);
-        told.push(text);
-    }
-}
-
-/// A user and group.
-pub type Owner = (u32, u32);
-
-/// For whom root replaces a file: its owner, in a directory that is that
-/// owner's or root's and that not everybody can write.
-pub fn owner_to_keep(target: &Path) -> Option<Owner> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let (file, dir) = (
-            fs::metadata(target).ok()?,
-            fs::metadata(parent(target)).ok()?,
-        );
-        let is_closed = dir.mode() & 0o002 == 0 && [0, file.uid()].contains(&dir.uid());
-        (is_root() && file.uid() != 0 && is_closed).then(|| (file.uid(), file.gid()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = target;
-        None
-    }
-}
-
-/// For whom root makes a lock or a directory: whoever owns the directory that
-/// it is in, unless everybody can write there.
-pub fn owner_of_directory(dir: &Path) -> Option<Owner> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let found = fs::metadata(dir).ok()?;
-        let is_closed = found.mode() & 0o002 == 0;
-        (is_root() && found.uid() != 0 && is_closed).then(|| (found.uid(), found.gid()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = dir;
-        None
-    }
-}
-
-/// Whether a file is another user's, and can't be replaced as that user would.
-pub fn is_of_another_user(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        fs::metadata(path).is_ok_and(|found| found.uid() != user()) && !is_root()
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
-}
-
 /// Whether even the owner can't write: immutable, or a read-only mount.
 pub fn is_unchangeable(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -355,20 +180,4 @@ pub fn is_unchangeable(error: &io::Error) -> bool {
     {
         error.kind() == ErrorKind::ReadOnlyFilesystem
     }
-}
-
-#[cfg(unix)]
-fn user() -> u32 {
-    nix::unistd::geteuid().as_raw()
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    user() == 0
-}
-
-/// This user, or root, against whom there is no defence.
-#[cfg(unix)]
-fn is_trusted(owner: u32) -> bool {
-    owner == 0 || owner == user()
 }

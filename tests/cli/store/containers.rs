@@ -174,6 +174,7 @@ fn a_read_only_mounted_file_is_printed_and_refused_before_anything_is_spent() {
     for name in ["refresh", "revoke"] {
         let done = run(at(&[&[name][..], &TOKEN_FILE].concat()));
         done.fails(8, "Read-only file system");
+        done.fails(8, "mount its directory");
     }
     refused(&home, at(&with_browser(&server, &TOKEN_FILE)), "Read-only");
     assert!(server.requests().is_empty());
