@@ -169,8 +169,7 @@ pub fn finish(
 
 /// Sends the user back with a code, or with a token in the fragment.
 fn send_back(redirect: Redirect, grant: Grant, state: &mut State) -> Response {
-    // Undocumented, and seen in practice.
-    let mut answer = vec![("cid", random::hex())];
+    let mut answer = Vec::new();
     if redirect.is_implicit {
         let token = state.issue(grant);
         answer.extend(token.scope().map(|scope| ("scope", scope)));
@@ -180,14 +179,15 @@ fn send_back(redirect: Redirect, grant: Grant, state: &mut State) -> Response {
     } else {
         let code = random::hex()[..16].to_owned();
         answer.push(("code", code.clone()));
-        let challenge = redirect.challenge.clone();
-        let code = Code {
+        let issued = Code {
             code,
-            challenge,
+            challenge: redirect.challenge.clone(),
             grant,
         };
-        state.codes.add(code, state.now);
+        state.codes.add(issued, state.now);
     }
+    // Undocumented, and seen in practice.
+    answer.push(("cid", random::hex()));
     redirect_with(&redirect, &answer)
 }
 
