@@ -213,26 +213,27 @@ fn the_workflow_uses_the_action_by_the_names_that_it_has() {
     }
 }
 
-#[test]
-fn every_block_is_run_by_a_test() {
-    fn sources(dir: &Path, text: &mut String) {
+/// The tests' own sources.
+fn sources() -> Vec<String> {
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli")];
+    let mut found = Vec::new();
+    while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             match path.is_dir() {
-                true => sources(&path, text),
-                false => {
-                    let source = fs::read_to_string(path).unwrap();
-                    if source.contains("block(") {
-                        text.push_str(&source);
-                    }
-                }
+                true => dirs.push(path),
+                false => found.push(fs::read_to_string(path).unwrap()),
             }
         }
     }
-    let mut tests = String::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    sources(&root.join("tests/cli"), &mut tests);
-    let ci = document(".ci/run");
+    found
+}
+
+#[test]
+fn every_block_is_run_by_a_test() {
+    let mut tests = sources();
+    tests.retain(|source| source.contains("block("));
+    let (tests, ci) = (tests.concat(), document(".ci/run"));
     for path in documents() {
         for block in blocks(&path) {
             let Some(name) = block.name() else {
@@ -243,6 +244,17 @@ fn every_block_is_run_by_a_test() {
             let is_run = tests.contains(&format!("\"{name}\"")) || in_ci;
             assert!(is_run, "{path}: {name} is run by nothing");
         }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let (tests, security) = (sources().concat(), document("SECURITY.md"));
+    let names = security.split('`').skip(1).step_by(2);
+    let names: Vec<_> = names.filter(|name| name.matches('_').count() > 3).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(tests.contains(&format!("fn {name}()")), "{name}");
     }
 }
 
