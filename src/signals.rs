@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod unix {
+    use std::env;
+    use std::ffi::OsStr;
     use std::process::{Command, ExitStatus};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,15 +48,50 @@ mod unix {
         let _ = limit.thread_block();
     }
 
-    /// The endings that the caller has not set to be ignored. Only Linux tells;
-    /// elsewhere all are taken for wanted.
+    /// The endings that the caller has not set to be ignored.
     fn wanted() -> SigSet {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        let ignored = ignored.unwrap_or(0);
-        let is_wanted = |signal: &Signal| ignored & 1 << (*signal as u32 - 1) == 0;
+        let ignored = ignored();
+        let is_wanted = |signal: &Signal| !ignored.contains(*signal);
         endings().iter().filter(is_wanted).collect()
+    }
+
+    /// The signals that are ignored now. Only Linux tells.
+    fn ignored() -> SigSet {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let mask = mask.unwrap_or(0);
+        let is_in_mask = |signal: &Signal| mask & 1 << (*signal as u32 - 1) != 0;
+        Signal::iterator().filter(is_in_mask).collect()
+    }
+
+    /// Whether the caller ignores SIGPIPE, as systemd does.
+    static IGNORES_PIPE: AtomicBool = AtomicBool::new(false);
+
+    /// Runs before Rust's own start, which ignores SIGPIPE always. To look costs
+    /// more than to print a token, so only what runs programs does. musl's
+    /// arguments are not there yet.
+    #[ctor::ctor]
+    fn note_ignored_pipe() {
+        let arguments = env::args_os();
+        if arguments.len() == 0 || env::args_os().any(|word| word == "exec" || word == "sandbox") {
+            let is_ignored = ignored().contains(Signal::SIGPIPE);
+            IGNORES_PIPE.store(is_ignored, Ordering::Relaxed);
+        }
+    }
+
+    /// A command for a program that gets the signals that our caller ignores as
+    /// they are. Rust resets SIGPIPE in what it starts; a shell can set it to
+    /// be ignored again.
+    pub fn inheriting(program: &OsStr) -> Command {
+        if !IGNORES_PIPE.load(Ordering::Relaxed) {
+            return Command::new(program);
+        }
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", "trap '' PIPE; exec \"$@\"", "sh"])
+            .arg(program);
+        shell
     }
 
     /// Runs `put_away` when a signal is about to end the process. Called
@@ -167,7 +204,7 @@ mod unix {
 
 #[cfg(unix)]
 pub use unix::{
-    BlockedSignals, are_held, before_death, delivered, fail_writes_past_limit,
+    BlockedSignals, are_held, before_death, delivered, fail_writes_past_limit, inheriting,
     never_stopped_for_reading,
 };
 
@@ -176,6 +213,11 @@ pub fn before_death(_put_away: impl Fn() + Send + Sync + 'static) {}
 
 #[cfg(not(unix))]
 pub fn fail_writes_past_limit() {}
+
+#[cfg(not(unix))]
+pub fn inheriting(program: &std::ffi::OsStr) -> std::process::Command {
+    std::process::Command::new(program)
+}
 
 #[cfg(not(unix))]
 pub fn are_held() -> bool {

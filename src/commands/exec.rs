@@ -1,6 +1,6 @@
 //! `exec`: runs a program with a valid access token in its environment.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
 
@@ -18,7 +18,7 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
         application: &options.application,
     };
     let token = saved.valid(options.min_ttl, no_renew(options.no_renew)?)?;
-    let mut command = Command::new(&options.program[0]);
+    let mut command = signals::inheriting(&options.program[0]);
     command.args(&options.program[1..]);
     for name in platform::SECRET_VARIABLES {
         command.env_remove(name);

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
 use url::Url;
@@ -91,7 +91,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .iter()
         .find_map(|parent| PrivateDir::below(parent).ok())
         .ok_or_else(|| Error::local("starting the program", "no directory for its token file"))?;
-    let mut command = Command::new(&options.program[0]);
+    let mut command = signals::inheriting(&options.program[0]);
     command.args(&options.program[1..]);
     for name in OURS {
         command.env_remove(name);

@@ -8,7 +8,7 @@ use crate::support::files::script;
 use crate::support::login::{ANSWER, login};
 use crate::support::send;
 use crate::support::server::{Answer, Server};
-use crate::support::{Home, PATIENCE, Running};
+use crate::support::{Home, PATIENCE, Running, run};
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
 const DESTINATIONS: [&[&str]; 4] = [
@@ -122,4 +122,25 @@ fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
     running.line("no browser could be opened");
     send(&running, &["INT"]);
     assert_eq!(running.finish().signal, Some(2));
+}
+
+/// systemd starts its services with SIGPIPE ignored, `nohup` with SIGHUP.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_gets_the_signals_that_are_ignored_and_no_others() {
+    let home = Home::new();
+    home.save(r#"{"access_token": "t"}"#);
+    let ignored = |before: &str, how: &[&str]| {
+        let program = ["--", "sed", "-n", "s/^SigIgn:\t//p", "/proc/self/status"];
+        let done = run(home.after(before, &[how, &program].concat()));
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        let mask = u64::from_str_radix(done.stdout.trim(), 16).unwrap();
+        [1, 13, 15].map(|signal| mask & 1 << (signal - 1) != 0)
+    };
+    for how in ["exec", "sandbox"] {
+        assert_eq!(ignored("trap '' HUP PIPE", &[how]), [true, true, false]);
+        assert_eq!(ignored("true", &[how]), [false; 3]);
+    }
+    let missing = home.after("trap '' PIPE", &["exec", "--", "nonesuch"]);
+    assert_eq!(run(missing).code, Some(127));
 }
