@@ -1,90 +1,21 @@
 //! The way to the server through a proxy of the user's: what it may answer to
 //! CONNECT, and that its password is nobody's but its own.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::server::tls::expired;
 use crate::support::authority::{Authority, named};
+use crate::support::proxy::{PASSWORD, Proxy, USER};
 use crate::support::server::{Server, json as json_answer};
 use crate::support::{Finished, Home, run, without_note};
 
 /// Nothing that resolves: only a proxy can lead there.
 const HOST: &str = "oauth.test";
-const USER: &str = "us3r";
-const PASSWORD: &str = "pa55w0rd";
 const ANSWER: &str = r#"{"access_token": "n3w", "expires_in": 3600, "id": "1"}"#;
-
-/// What a proxy does once it has read a whole head.
-type Answer = dyn Fn(&str, TcpStream) + Send + Sync;
-
-struct Proxy {
-    port: u16,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Proxy {
-    fn start(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&heads);
-        let answer: Arc<Answer> = Arc::new(answer);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (mut stream, seen, answer) =
-                    (stream.unwrap(), Arc::clone(&seen), Arc::clone(&answer));
-                std::thread::spawn(move || {
-                    let mut head = Vec::new();
-                    let mut byte = [0];
-                    while !head.ends_with(b"\r\n\r\n") {
-                        match stream.read(&mut byte) {
-                            Ok(1) => head.push(byte[0]),
-                            _ => return,
-                        }
-                    }
-                    let head = String::from_utf8(head).unwrap();
-                    seen.lock().unwrap().push(head.clone());
-                    answer(&head, stream);
-                });
-            }
-        });
-        Proxy { port, heads }
-    }
-
-    /// A proxy that answers this, and hangs up.
-    fn sends(answer: impl Into<Vec<u8>>) -> Proxy {
-        let answer = answer.into();
-        Proxy::start(move |_, mut stream| drop(stream.write_all(&answer)))
-    }
-
-    /// A proxy that does its work.
-    fn to(server: &Server) -> Proxy {
-        let port: u16 = server.origin.rsplit(':').next().unwrap().parse().unwrap();
-        Proxy::start(move |_, mut client| {
-            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            client
-                .write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
-                .unwrap();
-            let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-            let _ = std::io::copy(&mut client, &mut server);
-        })
-    }
-
-    fn url(&self) -> String {
-        format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
-    }
-
-    fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap().clone()
-    }
-}
 
 /// A command with an expired token of the server behind the proxy.
 fn command(home: &Home, proxy: &str, arguments: &[&str]) -> Command {
@@ -203,7 +134,7 @@ fn a_proxy_that_answers_nonsense_is_not_the_server() {
     refused(&lines, "");
     let nobody = Proxy {
         port: 1,
-        heads: Arc::default(),
+        heads: std::sync::Arc::default(),
     };
     refused(&nobody, "");
 }

@@ -9,6 +9,8 @@ pub mod documents;
 #[cfg(unix)]
 pub mod files;
 pub mod login;
+#[cfg(target_os = "linux")]
+pub mod proxy;
 pub mod sandbox;
 pub mod server;
 #[cfg(target_os = "linux")]
