@@ -6,6 +6,8 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
 
 mod cli;
+#[cfg(target_os = "linux")]
+mod integrations;
 mod listener;
 mod sandbox;
 mod server;

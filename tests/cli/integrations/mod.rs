@@ -1,0 +1,4 @@
+//! The programs of docs/integrations.md, run by its own blocks: they are asked
+//! for what Yandex would see.
+
+pub mod api;
