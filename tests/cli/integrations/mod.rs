@@ -2,3 +2,4 @@
 //! for what Yandex would see.
 
 pub mod api;
+pub mod mail;
