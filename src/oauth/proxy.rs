@@ -68,22 +68,30 @@ pub fn offered_schemes(proxy: &ureq::Proxy, url: &Url) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;
     let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
-    write!(stream, "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").ok()?;
+    let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let head = BufReader::new(stream.take(MAX_HEAD)).lines();
     let head = head
         .map_while(Result::ok)
         .take_while(|line| !line.is_empty());
-    let schemes: Vec<_> = head.filter_map(|line| scheme_of(&line)).collect();
+    let schemes: Vec<_> = head.flat_map(|line| schemes_of(&line)).collect();
     (!schemes.is_empty()).then(|| schemes.join(", "))
 }
 
-/// The scheme of a `Proxy-Authenticate` header (RFC 9110, 11.7.1), without
-/// anything else that the proxy says.
-fn scheme_of(line: &str) -> Option<String> {
-    let (name, value) = line.split_once(':')?;
-    let scheme = value.split_whitespace().next()?.trim_end_matches(',');
-    let is_scheme = scheme.len() <= 20 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
-    (name.eq_ignore_ascii_case("Proxy-Authenticate") && is_scheme).then(|| scheme.to_owned())
+/// The schemes of a `Proxy-Authenticate` header (RFC 9110, 11.7.1), without
+/// their parameters.
+fn schemes_of(line: &str) -> Vec<String> {
+    let offered = match line.split_once(':') {
+        Some((name, offered)) if name.eq_ignore_ascii_case("Proxy-Authenticate") => offered,
+        _ => return Vec::new(),
+    };
+    let scheme = |challenge: &str| {
+        let scheme = challenge.split_whitespace().next()?;
+        let is_scheme = scheme.len() <= 20 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_rest_of_text = challenge.contains('"') && !challenge.contains('=');
+        (is_scheme && !is_rest_of_text).then(|| scheme.to_owned())
+    };
+    offered.split(',').filter_map(scheme).collect()
 }
 
 /// Whether a `NO_PROXY` list names this host: `*`, a domain with all that is

@@ -106,6 +106,8 @@ fn the_schemes_that_a_proxy_offers_are_named() {
     };
     let ntlm = offers(&["Negotiate", "NTLM", "Basic realm=\"a\""]);
     refused(&ntlm, "by Negotiate, NTLM, Basic (407)");
+    let list = offers(&["Negotiate, NTLM, Digest realm=\"a, b c\", qop=\"auth\""]);
+    refused(&list, "by Negotiate, NTLM, Digest (407)");
     refused(&offers(&[]), "another user or password (407)");
 }
 
