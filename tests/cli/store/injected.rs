@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::support::files::give;
 use crate::support::server::{Server, json};
 use crate::support::{BINARY, Finished, Home, mode, now, run};
 
@@ -42,6 +43,17 @@ const FAULTS: [(&str, &str); 13] = [
     ("?readlink,?readlinkat", "EIO EACCES EIO+"),
     ("getrandom", "EINTR"),
     (THREADS, "EAGAIN EAGAIN+"),
+];
+
+const RENAMES: &str = "?rename,?renameat,?renameat2";
+const BUSY: &str = "?rename,?renameat,?renameat2:error=EBUSY";
+
+/// What fails where the file can't be renamed over either.
+const SECOND_FAULTS: [(&str, &str); 4] = [
+    ("openat", "ENOSPC EACCES EMFILE EACCES+"),
+    ("fsync,?fdatasync", "EIO EIO+"),
+    ("?chmod,fchmod,?fchmodat", "EIO EPERM+"),
+    ("?unlink,?unlinkat", "EIO EIO+"),
 ];
 
 /// What is done, from what state.
@@ -110,6 +122,8 @@ struct Fault {
     calls: &'static str,
     how: &'static str,
     when: usize,
+    /// Whether the file can't be renamed over either.
+    is_second: bool,
 }
 
 /// A home in which one thing is done under one fault.
@@ -147,6 +161,10 @@ impl Case<'_> {
             let token = json!({"access_token": "a1", "refresh_token": "r1", "client_id": "app",
                 "expires_at": now().saturating_add_signed(left), "oauth_url": self.server.origin});
             self.home.save(&token.to_string());
+        }
+        if self.fault.calls == "fchown" {
+            give(&self.home.data());
+            give(&self.path());
         }
     }
 
@@ -187,9 +205,21 @@ impl Case<'_> {
         (run(command), fs::read_to_string(log).unwrap_or_default())
     }
 
-    /// The calls that come before `main`: the loader's.
-    fn loaders(&self) -> usize {
+    /// The calls that come before `main`, the loader's, or before the first
+    /// fault.
+    fn calls_before(&self) -> usize {
         self.prepare();
+        if self.fault.is_second {
+            let traced = format!("trace={RENAMES},{}", self.fault.calls);
+            let (_, log) = self.run(&["-e", &traced, "-e", &format!("inject={BUSY}")]);
+            // strace counts the calls of each thread.
+            let thread = |line: &str| line.split(' ').next().map(str::to_owned);
+            let rename = log.lines().position(|line| line.contains("rename"));
+            let rename = rename.expect("a new file is renamed over the old one");
+            let own = log.lines().nth(rename).and_then(thread);
+            let earlier = log.lines().take(rename);
+            return earlier.filter(|line| thread(line) == own).count();
+        }
         let traced = format!("trace=sigaltstack,{}", self.fault.calls);
         let (_, log) = self.run(&["-e", &traced]);
         let own = |line: &&str| !line.contains("sigaltstack(");
@@ -199,16 +229,27 @@ impl Case<'_> {
     /// None where the fault never came.
     fn try_it(&self) -> Option<Result<(), String>> {
         self.prepare();
-        let Fault { calls, how, when } = self.fault;
+        let Fault {
+            calls, how, when, ..
+        } = self.fault;
         let (effect, more) = match how.strip_suffix('+') {
             Some(error) => (format!("error={error}"), "+"),
             None => (format!("error={how}"), ""),
         };
         let (trace, inject) = (
-            format!("trace=write,{calls}"),
+            format!("trace=write,{RENAMES},{calls}"),
             format!("inject={calls}:{effect}:when={when}{more}"),
         );
-        let (done, log) = self.run(&["-e", &trace, "-e", &inject]);
+        let busy = format!("inject={BUSY}");
+        let mut options = vec!["-e", &trace, "-e", &inject];
+        if self.fault.is_second {
+            options.extend(["-e", &busy]);
+        }
+        let (done, log) = self.run(&options);
+        let is_injected = |line: &&str| line.contains("INJECTED") && !line.contains("rename");
+        if self.fault.is_second && !log.lines().any(|line| is_injected(&line)) {
+            return None;
+        }
         if !log.contains("INJECTED") && done.signal.is_none() {
             assert_eq!(done.code, Some(0), "no fault, and yet: {done:#?}");
             return None;
@@ -284,7 +325,8 @@ impl Case<'_> {
     /// Where nothing can be written any more, that is at least said.
     fn is_hopeless(&self, done: &Finished) -> bool {
         let said = "What was received could not be kept anywhere: log in again.";
-        self.fault.how.ends_with('+') && done.stderr.contains(said)
+        let is_lasting = self.fault.how.ends_with('+') || self.fault.is_second;
+        is_lasting && done.stderr.contains(said)
     }
 
     fn check_output(&self, done: &Finished, newest: u32) -> Result<(), String> {
@@ -339,10 +381,34 @@ fn generation(path: &Path) -> Result<Option<u32>, String> {
 #[test]
 #[ignore = "needs strace"]
 fn whatever_call_fails_the_file_is_whole_and_the_newest_token_not_lost() {
+    try_all(&DEEDS, &FAULTS, false);
+}
+
+#[test]
+#[ignore = "needs strace and another user account"]
+fn a_file_that_root_cannot_give_to_its_owner_loses_nothing() {
+    let deeds = [Deed::Token(-10), Deed::Refresh, Deed::Save { over: true }];
+    try_all(&deeds, &[("fchown", "EPERM EIO EIO+")], false);
+}
+
+/// What was received is rescued then, or at least that is reported.
+#[test]
+#[ignore = "needs strace"]
+fn where_the_file_cannot_be_replaced_a_second_fault_loses_nothing_in_silence() {
+    let deeds = [
+        Deed::Token(-10),
+        Deed::Token(3600),
+        Deed::Refresh,
+        Deed::Save { over: true },
+    ];
+    try_all(&deeds, &SECOND_FAULTS, true);
+}
+
+fn try_all(deeds: &[Deed], faults: &[(&'static str, &'static str)], is_second: bool) {
     let mut all = Vec::new();
-    for deed in DEEDS {
-        for (calls, hows) in FAULTS {
-            all.extend(hows.split(' ').map(|how| (deed, calls, how)));
+    for deed in deeds {
+        for (calls, hows) in faults {
+            all.extend(hows.split(' ').map(|how| (*deed, *calls, how)));
         }
     }
     let (next, failures, came) = (AtomicUsize::new(0), Mutex::new(vec![]), Mutex::new(vec![]));
@@ -354,12 +420,17 @@ fn whatever_call_fails_the_file_is_whole_and_the_newest_token_not_lost() {
                 while let Some((deed, calls, how)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let case = |when| Case {
                         deed: *deed,
-                        fault: Fault { calls, how, when },
+                        fault: Fault {
+                            calls,
+                            how,
+                            when,
+                            is_second,
+                        },
                         home: Home::new(),
                         server: &server,
                         issuer: &issuer,
                     };
-                    let first = case(0).loaders() + 1;
+                    let first = case(0).calls_before() + 1;
                     for when in first.. {
                         let case = case(when);
                         let fault = case.fault;
