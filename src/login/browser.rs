@@ -135,9 +135,11 @@ fn run(mut command: Command) -> Result<(), String> {
         command.env_remove(name);
     }
     platform::detach(&mut command);
-    // explorer.exe ends with 1 where it has opened the page.
-    let program = command.get_program().to_string_lossy().to_lowercase();
-    let is_believed = platform::LAUNCHERS_TELL && !program.ends_with(".exe");
+    // explorer.exe ends with 1 where it has opened the page, PowerShell with 0.
+    let program = Path::new(command.get_program()).file_name();
+    let program = program.unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_believed =
+        program == "powershell.exe" || (platform::LAUNCHERS_TELL && !program.ends_with(".exe"));
     let child = crate::signals::delivered(|| command.spawn());
     let child = child.map_err(|error| format!("could not be started ({error})"))?;
     watch(child, is_believed)

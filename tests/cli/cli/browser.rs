@@ -135,11 +135,13 @@ fn a_browser_that_cannot_be_opened_is_a_warning_and_the_login_waits_on() {
         ("no-such-browser", "no-such-browser"),
         ("failing", "exit status: 3"),
         ("killed", "signal"),
+        ("powershell.exe", "exit status: 3"),
         ("not-a-program", "not-a-program"),
     ] {
         let (home, server) = (Home::new(), Server::json(200, ANSWER));
         let bin = home.path().to_str().unwrap().to_owned();
         install(&home, "failing", "exit 3");
+        install(&home, "powershell.exe", "exit 3");
         install(&home, "killed", "kill -9 $$");
         fs::write(home.path().join("not-a-program"), "").unwrap();
         let mut command = login(&home, &server);
