@@ -6,7 +6,7 @@
 
 use std::env;
 use std::io;
-use std::path::PathBuf;
+use std::path::{MAIN_SEPARATOR, PathBuf};
 
 #[cfg(not(unix))]
 pub use elsewhere::*;
@@ -22,12 +22,37 @@ pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
 /// Whether a file that is being read can't be replaced.
 pub const READERS_BLOCK_RENAMES: bool = cfg!(windows);
 
+/// Whether there is a `fuser`, which names the processes that have a file open.
+pub const HAS_FUSER: bool = cfg!(unix);
+
+/// How a shell is told to set a variable for its programs.
+pub const EXPORT: &str = if cfg!(windows) { "set " } else { "export " };
+
 /// A canonical path as people write it: on Windows without its `\\?\` prefix.
 pub fn plain_path(path: PathBuf) -> PathBuf {
-    let plain = path.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
-    match plain.filter(|text| cfg!(windows) && text.get(1..2) == Some(":")) {
-        Some(plain) => plain.into(),
-        None => path,
+    let plain = path
+        .to_str()
+        .filter(|_| cfg!(windows))
+        .and_then(without_prefix);
+    plain.map_or(path, PathBuf::from)
+}
+
+/// A drive's path, or that of a network share.
+fn without_prefix(path: &str) -> Option<String> {
+    let plain = path.strip_prefix(r"\\?\")?;
+    match plain.strip_prefix(r"UNC\") {
+        Some(share) => Some(format!(r"\\{share}")),
+        None => (plain.get(1..2) == Some(":")).then(|| plain.to_owned()),
+    }
+}
+
+/// A word for a shell: that of Unix, or cmd.exe, where no path has a `"` in it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@+,%".contains(c) || c == MAIN_SEPARATOR;
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false if cfg!(windows) => format!("\"{word}\""),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -210,5 +235,22 @@ mod elsewhere {
 
     pub fn signal_of(_status: ExitStatus) -> Option<u8> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canonical_path_of_windows_is_shown_without_its_prefix() {
+        for (canonical, plain) in [
+            (r"\\?\C:\Users\x", Some(r"C:\Users\x")),
+            (r"\\?\UNC\server\share", Some(r"\\server\share")),
+            (r"\\?\Volume{1}\x", None),
+            (r"C:\Users\x", None),
+        ] {
+            assert_eq!(without_prefix(canonical).as_deref(), plain, "{canonical}");
+        }
     }
 }

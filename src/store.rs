@@ -184,7 +184,9 @@ impl Location {
     pub fn command(&self, command: &str) -> String {
         let place = match self {
             Location::Profile(name) => format!("--profile {name}"),
-            Location::File(path) => format!("--token-file {}", quoted(&path.to_string_lossy())),
+            Location::File(path) => {
+                format!("--token-file {}", platform::quoted(&path.to_string_lossy()))
+            }
         };
         format!("yandex-token {command} {place}")
     }
@@ -217,15 +219,6 @@ impl Location {
                 data.is_some() && directory(path) == data
             }
         }
-    }
-}
-
-/// A word for a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./:@+,%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

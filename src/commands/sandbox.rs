@@ -13,6 +13,7 @@ use super::{exit_code, not_started};
 use crate::cli;
 use crate::error::Error;
 use crate::output;
+use crate::platform;
 use crate::private_dir::{PrivateDir, runtime_dirs};
 use crate::sandbox::{self, Consent, Options, Sandbox};
 use crate::signals;
@@ -72,7 +73,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     ];
     let Some(held) = held else {
         let export = if stdout().is_terminal() {
-            "export "
+            platform::EXPORT
         } else {
             ""
         };

@@ -118,7 +118,12 @@ impl AtomicFile {
             if since.elapsed() >= LOCK_TIMEOUT {
                 let error = self.error("another process has kept it locked for 60 s");
                 let lock = self.lock.as_ref().unwrap_or(&self.target);
-                return Err(error.hint(format!("`fuser {}` names it.", lock.display())));
+                let lock = platform::quoted(&lock.to_string_lossy());
+                return Err(if platform::HAS_FUSER {
+                    error.hint(format!("`fuser {lock}` names it."))
+                } else {
+                    error
+                });
             }
             if begun.elapsed() >= LOCK_NOTICE && !notified {
                 notified = true;

@@ -25,6 +25,7 @@ mod unix {
     use super::Owner;
     use crate::error::Error;
     use crate::output;
+    use crate::platform;
     use crate::store::files::parent;
 
     /// Refuses what another user has put into a directory that everybody can
@@ -74,16 +75,12 @@ mod unix {
             let what = format!("keeping a token in {}", dir.display());
             let why = "other users can replace the files in this directory";
             return Err(Error::local(what, why).hint(if is_own {
-                format!(
-                    "Run `chmod o-w {}`, or use another directory.",
-                    dir.display()
-                )
+                let dir = platform::quoted(&dir.to_string_lossy());
+                format!("Run `chmod o-w {dir}`, or use another directory.")
             } else if is_open {
                 let below = dir.join("yandex-token");
-                format!(
-                    "Use a directory of your own: mkdir -m 700 {}",
-                    below.display()
-                )
+                let below = platform::quoted(&below.to_string_lossy());
+                format!("Use a directory of your own: mkdir -m 700 {below}")
             } else {
                 "Use a directory of your own.".to_owned()
             }));

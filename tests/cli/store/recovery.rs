@@ -224,8 +224,13 @@ fn the_hint_to_log_in_again_can_be_pasted() {
     let expired = json!({"access_token": "t", "expires_at": 1, "client_id": "c",
         "oauth_url": "https://oauth.yandex.ru"});
     fs::write(home.path().join("my tok.json"), expired.to_string()).unwrap();
+    let path = if cfg!(windows) {
+        "\"my tok.json\""
+    } else {
+        "'my tok.json'"
+    };
     run(home.command(&["token", "--token-file", "my tok.json"]))
-        .fails(7, "yandex-token login --token-file 'my tok.json'\n");
+        .fails(7, &format!("yandex-token login --token-file {path}\n"));
 }
 
 #[cfg(unix)]
