@@ -5,6 +5,7 @@
 //! modes of files in `store::files`, private directories in `private_dir`.
 
 use std::env;
+use std::fs::File;
 use std::io;
 use std::path::{MAIN_SEPARATOR, PathBuf};
 
@@ -54,6 +55,26 @@ pub fn quoted(word: &str) -> String {
         false if cfg!(windows) => format!("\"{word}\""),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
+}
+
+/// Has the content of a file reach the disk.
+pub fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // It is F_FULLFSYNC, which a network share may not know.
+        #[cfg(target_os = "macos")]
+        Err(error) if is_unsupported(&error) => Ok(nix::unistd::fsync(file)?),
+        synced => synced,
+    }
+}
+
+#[cfg(target_os = "macos")]
+fn is_unsupported(error: &io::Error) -> bool {
+    use nix::libc::{EINVAL, ENOTSUP, ENOTTY, EOPNOTSUPP};
+
+    matches!(
+        error.raw_os_error(),
+        Some(EINVAL | ENOTSUP | ENOTTY | EOPNOTSUPP)
+    )
 }
 
 /// What separates the commands in `BROWSER`.

@@ -252,7 +252,7 @@ impl Lock {
     fn write_temporary(&self, content: &[u8]) -> io::Result<()> {
         let owner = ownership::owner_to_keep(&self.file.target);
         let mut file = files::create_private(&self.file.temporary, owner)?;
-        let written = file.write_all(content).and_then(|()| file.sync_all());
+        let written = file.write_all(content).and_then(|()| platform::sync(&file));
         if written.is_err() {
             let _ = fs::remove_file(&self.file.temporary);
         }
@@ -262,7 +262,7 @@ impl Lock {
     /// A rename or removal itself reaches the disk with the directory.
     fn sync_directory(&self) {
         #[cfg(unix)]
-        let _ = File::open(files::parent(&self.file.target)).and_then(|dir| dir.sync_all());
+        let _ = File::open(files::parent(&self.file.target)).and_then(|dir| platform::sync(&dir));
     }
 }
 
@@ -274,14 +274,14 @@ fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     padded.resize(padded.len().max(file.metadata()?.len() as usize), b' ');
     file.write_all(&padded)?;
     file.set_len(content.len() as u64)?;
-    file.sync_all()
+    platform::sync(&file)
 }
 
 /// Makes sure of room behind what a file holds: blanks, which a reader skips.
 fn append_and_cut(path: &Path, room: &[u8]) -> io::Result<()> {
     let mut file = File::options().append(true).open(path)?;
     let size = file.metadata()?.len();
-    let written = file.write_all(room).and_then(|()| file.sync_all());
+    let written = file.write_all(room).and_then(|()| platform::sync(&file));
     file.set_len(size)?;
     written
 }
@@ -305,7 +305,7 @@ fn rescue(content: &[u8]) -> io::Result<PathBuf> {
         let path = dir.join(format!("yandex-token-{}", random::hex()));
         let kept = files::create_private(&path, None).and_then(|mut file| {
             file.write_all(content)?;
-            file.sync_all()
+            platform::sync(&file)
         });
         match kept {
             Ok(()) => return Ok(path),
