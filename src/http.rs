@@ -26,7 +26,10 @@ pub use server::{Options, Server};
 /// A host that only this machine answers to.
 pub fn is_loopback_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
-    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = address.unwrap_or(host);
     host.eq_ignore_ascii_case("localhost")
         || address
             .parse()

@@ -116,14 +116,13 @@ pub fn is_lookup(error: &io::Error) -> bool {
 #[cfg(unix)]
 mod unix {
     use std::io;
-    use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
+    use std::net::TcpListener;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Command, ExitStatus};
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use nix::libc;
-    use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
+    use nix::sys::socket::{Backlog, listen};
     use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
     /// The error of an address family that the machine doesn't have.
@@ -169,12 +168,6 @@ mod unix {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
     }
 
-    /// Whether bytes have come that nobody has read yet.
-    pub fn has_unread(stream: &TcpStream) -> bool {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|unread| unread > 0)
-    }
-
     /// Lets more clients wait to be let in than the 128 of the standard library:
     /// whoever finds no room tries again after a second.
     pub fn lengthen_queue(listener: &TcpListener) {
@@ -200,7 +193,7 @@ mod unix {
 #[cfg(not(unix))]
 mod elsewhere {
     use std::io;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
     use std::process::{Command, ExitStatus};
     use std::time::{Duration, Instant};
 
@@ -236,12 +229,6 @@ mod elsewhere {
     }
 
     pub fn is_out_of_descriptors(_error: &io::Error) -> bool {
-        false
-    }
-
-    /// Not to be known without reading: a connection that sends late is taken
-    /// for an idle one.
-    pub fn has_unread(_stream: &TcpStream) -> bool {
         false
     }
 

@@ -43,20 +43,20 @@ impl BindError {
 /// # Errors
 /// Of the first address that could not be bound.
 pub fn bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), BindError> {
-    let mut tries = 1;
-    loop {
+    for _ in 1..FREE_PORT_TRIES {
         match try_bind(addresses, port) {
-            Err(error) if port == 0 && tries < FREE_PORT_TRIES && error.is_in_use() => tries += 1,
+            Err(error) if port == 0 && error.is_in_use() => {}
             done => return done,
         }
     }
+    try_bind(addresses, port)
 }
 
 fn try_bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), BindError> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut port = port;
-    let mut missing = None;
-    for &ip in addresses {
+    for (at, &ip) in addresses.iter().enumerate() {
+        let has_other = !listeners.is_empty() || at + 1 < addresses.len();
         let address = SocketAddr::new(ip, port);
         match TcpListener::bind(address) {
             Ok(listener) => {
@@ -64,17 +64,12 @@ fn try_bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), 
                 listeners.push(listener);
             }
             // `localhost` without IPv6, or without IPv4.
-            Err(error) if addresses.len() > 1 && is_no_address(&error) => {
-                missing = Some(BindError { address, error });
-            }
+            Err(error) if has_other && is_no_address(&error) => {}
             // Somebody else on one family could be sent our code.
             Err(error) => return Err(BindError { address, error }),
         }
     }
-    match missing {
-        Some(missing) if listeners.is_empty() => Err(missing),
-        _ => Ok((listeners, port)),
-    }
+    Ok((listeners, port))
 }
 
 fn is_no_address(error: &io::Error) -> bool {

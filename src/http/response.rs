@@ -1,7 +1,7 @@
 //! A response as a value. tiny_http writes it; the headers of [`ALWAYS`] go
 //! out with every one, whoever made it.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,15 +18,14 @@ const NO_CONTENT: &str = "default-src 'none'";
 
 pub struct Response {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<Header>,
     pub body: Vec<u8>,
     pub delivery: Delivery,
 }
 
 /// How a response goes out. The sandbox breaks it on demand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    #[default]
     Whole,
     Late(Duration),
     HalfBody,
@@ -36,9 +35,9 @@ pub enum Delivery {
 
 impl Response {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
-        Response::empty(status)
-            .with("Content-Type", content_type)
-            .with_body(body)
+        let mut response = Response::empty(status).with("Content-Type", content_type);
+        response.body = body.into();
+        response
     }
 
     pub fn json(status: u16, value: &impl Serialize) -> Response {
@@ -57,52 +56,39 @@ impl Response {
     }
 
     fn empty(status: u16) -> Response {
-        Response {
+        let response = Response {
             status,
-            headers: vec![("Content-Security-Policy", NO_CONTENT.to_owned())],
+            headers: Vec::new(),
             body: Vec::new(),
             delivery: Delivery::Whole,
-        }
-    }
-
-    fn with_body(mut self, body: impl Into<Vec<u8>>) -> Response {
-        self.body = body.into();
-        self
+        };
+        response
+            .with("Server", "yandex-token")
+            .with("Content-Security-Policy", NO_CONTENT)
     }
 
     /// Sets a header. Its value is ASCII without line breaks.
     pub fn with(mut self, name: &'static str, value: &str) -> Response {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value.to_owned()));
+        self.headers.retain(|header| !header.field.equiv(name));
+        self.headers.extend(Header::from_bytes(name, value));
         self
     }
 
     /// The bytes to send: for HEAD without the body.
     pub fn into_bytes(mut self, is_head: bool) -> io::Result<Vec<u8>> {
-        if self.delivery == Delivery::Nothing {
-            return Ok(Vec::new());
-        }
-        if self.delivery == Delivery::NoBody {
-            self.body.clear();
+        match self.delivery {
+            Delivery::Nothing => return Ok(Vec::new()),
+            Delivery::NoBody => self.body.clear(),
+            Delivery::Whole | Delivery::Late(_) | Delivery::HalfBody => {}
         }
         let length = self.body.len();
-        let mut headers = vec![("Server", "yandex-token".to_owned())];
-        headers.extend(self.headers);
-        let headers: Result<Vec<_>, ()> = headers
-            .iter()
-            .map(|(name, value)| Header::from_bytes(*name, value.as_bytes()))
-            .collect();
-        let headers = headers.map_err(|()| io::ErrorKind::InvalidData)?;
         let status = self.status.into();
-        let response =
-            tiny_http::Response::new(status, headers, Cursor::new(self.body), Some(length), None)
-                .with_chunked_threshold(usize::MAX);
         let mut bytes = Vec::with_capacity(length + 1024);
-        response.raw_print(&mut bytes, HTTPVersion(1, 1), &[], is_head, None)?;
-        let status_line = bytes
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        tiny_http::Response::new(status, self.headers, &*self.body, Some(length), None)
+            .with_chunked_threshold(usize::MAX)
+            .raw_print(&mut bytes, HTTPVersion(1, 1), &[], is_head, None)?;
+        let status_line = bytes.iter().position(|byte| *byte == b'\n');
+        let status_line = status_line.map_or(0, |at| at + 1);
         bytes.splice(status_line..status_line, ALWAYS.iter().copied());
         if self.delivery == Delivery::HalfBody {
             bytes.truncate(bytes.len() - length.div_ceil(2));

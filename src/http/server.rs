@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,60 +35,13 @@ pub struct Options {
 }
 
 /// A running server. It serves until the process ends.
-pub struct Server(Arc<Shared>);
-
-impl Server {
-    /// Serves on listeners that are bound already.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn start(
-        listeners: Vec<TcpListener>,
-        options: Options,
-        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
-    ) -> io::Result<Server> {
-        let shared = Arc::new(Shared {
-            options,
-            handler: Box::new(handler),
-            slots: Mutex::new(Slots {
-                open: VecDeque::new(),
-                next_id: 0,
-                max: MAX_CONNECTIONS,
-            }),
-            changed: Condvar::new(),
-            has_warned_of_host: AtomicBool::new(false),
-            has_warned_of_tls: AtomicBool::new(false),
-        });
-        for listener in listeners {
-            platform::lengthen_queue(&listener);
-            let shared = Arc::clone(&shared);
-            let thread = thread::Builder::new().stack_size(STACK);
-            thread.spawn(move || shared.accept(&listener))?;
-        }
-        Ok(Server(shared))
-    }
-
-    /// Waits until every request that was received is answered, or the
-    /// deadline.
-    pub fn settle(&self, deadline: Instant) {
-        let mut slots = self.0.slots();
-        while slots.open.iter().any(|slot| slot.phase == Phase::Serving) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            slots = self.0.wait(slots, left);
-        }
-    }
-}
-
-pub struct Shared {
-    pub options: Options,
-    pub handler: Box<dyn Fn(&Request) -> Response + Send + Sync>,
+pub struct Server {
+    pub(super) options: Options,
+    pub(super) handler: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     slots: Mutex<Slots>,
     changed: Condvar,
-    pub has_warned_of_host: AtomicBool,
-    pub has_warned_of_tls: AtomicBool,
+    pub(super) host_warning: Once,
+    pub(super) tls_warning: Once,
 }
 
 /// The open connections, oldest first.
@@ -102,72 +54,95 @@ struct Slots {
 struct Slot {
     id: u64,
     stream: Arc<TcpStream>,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The client is waited for: it may be disconnected.
-    Waiting,
-    /// What has come is being read or answered.
-    Serving,
+    /// A whole request has come, and is not answered yet.
+    is_answering: bool,
 }
 
 impl Slots {
-    /// Closes the oldest connection that has not sent a whole request.
-    fn evict(&mut self) -> bool {
-        let is_waiting =
-            |slot: &Slot| slot.phase == Phase::Waiting && !platform::has_unread(&slot.stream);
-        let oldest = self.open.iter().position(is_waiting);
-        let Some(slot) = oldest.and_then(|at| self.open.remove(at)) else {
-            return false;
-        };
-        let _ = slot.stream.shutdown(Shutdown::Both);
-        true
+    /// Ends the reading of the oldest connections that are not being answered.
+    /// On Linux a request that has come whole is still read, and answered.
+    fn disconnect(&self, most: usize) {
+        let idle = self.open.iter().filter(|slot| !slot.is_answering);
+        for slot in idle.take(most) {
+            let _ = slot.stream.shutdown(Shutdown::Read);
+        }
     }
 }
 
-impl Shared {
+impl Server {
+    /// Serves on listeners that are bound already.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        listeners: Vec<TcpListener>,
+        options: Options,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> io::Result<Arc<Server>> {
+        let server = Arc::new(Server {
+            options,
+            handler: Box::new(handler),
+            slots: Mutex::new(Slots {
+                open: VecDeque::new(),
+                next_id: 0,
+                max: MAX_CONNECTIONS,
+            }),
+            changed: Condvar::new(),
+            host_warning: Once::new(),
+            tls_warning: Once::new(),
+        });
+        for listener in listeners {
+            platform::lengthen_queue(&listener);
+            let server = Arc::clone(&server);
+            let thread = thread::Builder::new().stack_size(STACK);
+            thread.spawn(move || server.accept(&listener))?;
+        }
+        Ok(server)
+    }
+
+    /// Waits until every request that was received is answered, or the
+    /// deadline.
+    pub fn settle(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_answering = |slots: &mut Slots| slots.open.iter().any(|slot| slot.is_answering);
+        let _ = self
+            .changed
+            .wait_timeout_while(self.slots(), left, is_answering);
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, slots: MutexGuard<'a, Slots>, time: Duration) -> MutexGuard<'a, Slots> {
-        let woken = self.changed.wait_timeout(slots, time);
-        woken.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn accept(self: &Arc<Shared>, listener: &TcpListener) {
+    fn accept(self: &Arc<Server>, listener: &TcpListener) {
         loop {
-            match listener.accept() {
-                Ok((stream, _)) => self.admit(Arc::new(stream)),
-                Err(_) => {
-                    let mut slots = self.slots();
-                    // Leaves some descriptors for the exchange of the code.
-                    slots.max = slots
-                        .open
-                        .len()
-                        .saturating_sub(SPARE)
-                        .clamp(SPARE, slots.max);
-                    while slots.open.len() > slots.max && slots.evict() {}
-                    drop(slots);
-                    thread::sleep(ACCEPT_PAUSE);
-                }
+            if let Ok((stream, _)) = listener.accept() {
+                self.admit(Arc::new(stream));
+                continue;
             }
+            let mut slots = self.slots();
+            // Leaves some descriptors for the exchange of the code.
+            let fewer = slots.open.len().saturating_sub(SPARE);
+            slots.max = fewer.clamp(SPARE, slots.max);
+            slots.disconnect(slots.open.len().saturating_sub(slots.max));
+            drop(slots);
+            thread::sleep(ACCEPT_PAUSE);
         }
     }
 
-    fn admit(self: &Arc<Shared>, stream: Arc<TcpStream>) {
+    fn admit(self: &Arc<Server>, stream: Arc<TcpStream>) {
         let mut slots = self.slots();
-        while slots.open.len() >= slots.max && !slots.evict() {
-            slots = self.wait(slots, ACCEPT_PAUSE);
+        while slots.open.len() >= slots.max {
+            slots.disconnect(1);
+            let woken = self.changed.wait_timeout(slots, ACCEPT_PAUSE);
+            slots = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         let id = slots.next_id;
         slots.next_id += 1;
         slots.open.push_back(Slot {
             id,
             stream: Arc::clone(&stream),
-            phase: Phase::Waiting,
+            is_answering: false,
         });
         drop(slots);
         let connection = Connection::new(Arc::clone(self), id, stream);
@@ -176,16 +151,15 @@ impl Shared {
         let _ = thread.spawn(move || connection.serve());
     }
 
-    pub fn set_phase(&self, id: u64, phase: Phase) {
+    pub(super) fn set_answering(&self, id: u64, is_answering: bool) {
         let mut slots = self.slots();
         if let Some(slot) = slots.open.iter_mut().find(|slot| slot.id == id) {
-            slot.phase = phase;
+            slot.is_answering = is_answering;
         }
-        drop(slots);
         self.changed.notify_all();
     }
 
-    pub fn close(&self, id: u64) {
+    pub(super) fn close(&self, id: u64) {
         self.slots().open.retain(|slot| slot.id != id);
         self.changed.notify_all();
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::listener::Listener;
-use super::page::{Outcome, refusal};
+use super::page::{self, refusal};
 use super::start_link::StartLink;
 use crate::error::{Error, Kind};
 use crate::http::{Options, Request, Response, Server};
@@ -37,7 +37,7 @@ pub enum Event {
 
 /// A login that is waiting for its authorization response.
 pub struct Login {
-    server: Server,
+    server: Arc<Server>,
     shared: Arc<Shared>,
     events: Receiver<Event>,
     sender: Sender<Event>,
@@ -101,14 +101,12 @@ impl Login {
 
     /// Tells the browser how it ended, where the answer came from there, and
     /// sees the page delivered, for at most [`PAGE_TIMEOUT`].
-    pub fn conclude(self, outcome: Outcome) {
+    pub fn conclude(self, failure: Option<Error>) {
         let deadline = Instant::now() + PAGE_TIMEOUT;
         let mut stage = self.shared.stage();
         let is_browser = matches!(*stage, Stage::Exchanging { .. });
-        *stage = Stage::Over {
-            outcome,
-            is_shown: false,
-        };
+        let is_shown = false;
+        *stage = Stage::Over { failure, is_shown };
         self.shared.changed.notify_all();
         while is_browser && !matches!(*stage, Stage::Over { is_shown: true, .. }) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -143,7 +141,7 @@ enum Stage {
         callbacks: u64,
     },
     Over {
-        outcome: Outcome,
+        failure: Option<Error>,
         is_shown: bool,
     },
 }
@@ -157,20 +155,22 @@ impl Shared {
         // A proxy may take the path off.
         let is_at_root = request.path == "/" && self.start_link.is_some();
         if request.path != self.path && !is_at_root {
-            return refusal(request, 404, "Nothing is here", "Здесь ничего нет");
+            return refusal(request, 404, ("Nothing is here", "Здесь ничего нет"));
         }
         if request.method != "GET" {
-            let (english, russian) = ("Only GET is answered here", "Здесь принимается только GET");
-            return refusal(request, 405, english, russian).with("Allow", "GET");
+            let title = ("Only GET is answered here", "Здесь принимается только GET");
+            return refusal(request, 405, title).with("Allow", "GET");
         }
         if let Some(link) = &self.start_link {
             if link.is_opened_by(&request.query) && !self.is_over() {
                 return link.open();
             }
             if !link.knows(request) {
-                let english = "Open the start link in this browser first";
-                let russian = "Сначала откройте в этом браузере стартовую ссылку";
-                return refusal(request, 400, english, russian);
+                let title = (
+                    "Open the start link in this browser first",
+                    "Сначала откройте в этом браузере стартовую ссылку",
+                );
+                return refusal(request, 400, title);
             }
         }
         match parse_response(&request.query, &self.state) {
@@ -186,9 +186,11 @@ impl Shared {
                     return page;
                 }
                 crate::output::debug(&format!("a request that is not the answer: {why}"));
-                let english = "This is not the answer that the login waits for";
-                let russian = "Это не тот ответ, которого ждёт вход";
-                refusal(request, 400, english, russian)
+                let title = (
+                    "This is not the answer that the login waits for",
+                    "Это не тот ответ, которого ждёт вход",
+                );
+                refusal(request, 400, title)
             }
         }
     }
@@ -225,13 +227,13 @@ impl Shared {
     /// The page that says how the login ended, once it has.
     fn page(&self, request: &Request) -> Option<Response> {
         let mut stage = self.stage();
-        let Stage::Over { outcome, is_shown } = &mut *stage else {
+        let Stage::Over { failure, is_shown } = &mut *stage else {
             return None;
         };
         // Any page may load it, which nobody sees (Fetch Metadata).
         *is_shown |= request.header("Sec-Fetch-Dest").unwrap_or("document") == "document";
         self.changed.notify_all();
-        Some(outcome.page(request))
+        Some(page::outcome(request, failure.as_ref()))
     }
 }
 

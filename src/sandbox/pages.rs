@@ -3,41 +3,37 @@
 use super::application::Access;
 use super::parameters::Parameters;
 use super::state::{Goal, Pending, State};
-use crate::http::page::{Language, Mood, Page, escape};
+use crate::http::page::{Language, Mood, Page, Text, escape};
 use crate::http::{Request, Response};
 
-/// A page of a title in both languages and some HTML, which leads nowhere.
-pub fn page(request: &Request, status: u16, title: (&str, &str), html: &str) -> Response {
+/// A page of a title and some HTML, which leads nowhere.
+pub fn page(request: &Request, status: u16, title: Text, html: &str) -> Response {
     form(request, status, title, html, "'none'")
 }
 
-/// A page with a form that leads to these places, in the words of the
-/// Content-Security-Policy.
+/// A page with a form that leads to these places.
 fn form(
     request: &Request,
     status: u16,
-    title: (&str, &str),
-    html: &str,
-    form_action: &str,
+    title: Text,
+    body: &str,
+    form_action: &'static str,
 ) -> Response {
-    let language = Language::of(request);
+    let is_good = status == 200;
     let page = Page {
         status,
-        language,
-        mood: if status == 200 {
-            Mood::Plain
-        } else {
-            Mood::Bad
-        },
+        language: Language::of(request),
+        mood: if is_good { Mood::Plain } else { Mood::Bad },
         // So that nobody takes the sandbox for the real thing.
-        banner: Some(language.pick(
+        banner: (
             "Sandbox of yandex-token: no real account is involved",
             "Песочница yandex-token: настоящий аккаунт не используется",
-        )),
-        title: language.pick(title.0, title.1).to_owned(),
-        body: html.to_owned(),
+        ),
+        title,
+        body,
+        form_action,
     };
-    page.response(form_action)
+    page.response()
 }
 
 /// A fault that the redirect URI never hears of.
@@ -74,7 +70,7 @@ pub fn consent(
     ]
     .into_iter()
     .filter_map(|(english, russian, value)| {
-        let term = language.pick(english, russian);
+        let term = language.pick((english, russian));
         Some(format!("<dt>{term}</dt><dd>{}</dd>\n", value?))
     })
     .collect();
@@ -93,10 +89,10 @@ pub fn consent(
 /// The scopes that the user can't untick.
 fn required(access: &Access, language: Language) -> Option<String> {
     if access.required.is_empty() {
-        let all = language.pick(
+        let all = language.pick((
             "everything the application has",
             "всё, что есть у приложения",
-        );
+        ));
         return access.optional.is_empty().then(|| all.to_owned());
     }
     let item = |scope: &String| format!("<li>{}</li>", code_element(scope));
@@ -117,7 +113,7 @@ fn optional(access: &Access, language: Language) -> String {
         )
     };
     let items: String = access.optional.iter().enumerate().map(item).collect();
-    let legend = language.pick("Optional access", "Дополнительный доступ");
+    let legend = language.pick(("Optional access", "Дополнительный доступ"));
     format!("<fieldset>\n<legend>{legend}</legend>\n{items}</fieldset>\n")
 }
 
@@ -126,8 +122,8 @@ fn buttons(language: Language) -> String {
     format!(
         "<button class=\"main\" name=\"decision\" value=\"allow\">{}</button>\n\
          <button name=\"decision\" value=\"deny\">{}</button>\n</form>",
-        language.pick("Allow", "Разрешить"),
-        language.pick("Deny", "Отказать"),
+        language.pick(("Allow", "Разрешить")),
+        language.pick(("Deny", "Отказать")),
     )
 }
 
@@ -140,16 +136,16 @@ pub fn device(request: &Request, wrong: Option<&str>) -> Response {
             " value=\"{}\" aria-invalid=\"true\" aria-describedby=\"error\"",
             escape(entered)
         );
-        let text = language.pick(
+        let text = language.pick((
             "There is no such code, or it was used or has expired.",
             "Такого кода нет, либо он уже использован или устарел.",
-        );
+        ));
         error = format!("<p class=\"error\" id=\"error\">{text}</p>\n");
     }
-    let label = language.pick(
+    let label = language.pick((
         "Code that the program shows",
         "Код, который показала программа",
-    );
+    ));
     let html = format!(
         "<form method=\"post\" action=\"/device\">\n<label for=\"code\">{label}</label>\n\
          <input id=\"code\" name=\"code\" autocomplete=\"off\" autocapitalize=\"none\" \
@@ -163,10 +159,10 @@ pub fn device(request: &Request, wrong: Option<&str>) -> Response {
 
 /// The end of a device's authorization.
 pub fn device_answered(request: &Request, is_allowed: bool) -> Response {
-    let html = Language::of(request).pick(
+    let html = Language::of(request).pick((
         "<p>You can close this tab and go back to the program.</p>",
         "<p>Эту вкладку можно закрыть и вернуться к программе.</p>",
-    );
+    ));
     let title = match is_allowed {
         true => ("Access allowed", "Доступ разрешён"),
         false => ("Access denied", "Доступ не разрешён"),
@@ -182,10 +178,10 @@ pub fn code(request: &Request) -> Response {
     let language = Language::of(request);
     if let Some(code) = given("code") {
         let code = escape(code);
-        let text = language.pick(
+        let text = language.pick((
             "Copy it and paste it into the program that asked for it.",
             "Скопируйте его и вставьте в программу, которая его запросила.",
-        );
+        ));
         let html = format!("<p><code class=\"code\">{code}</code></p>\n<p>{text}</p>");
         return page(request, 200, ("Your code", "Ваш код"), &html);
     }
@@ -198,11 +194,11 @@ pub fn code(request: &Request) -> Response {
             &format!("<p>{}</p>", code_element(error)),
         );
     }
-    let html = language.pick(
+    let html = language.pick((
         "<p>There is no code in this address. A token requested with \
          <code>response_type=token</code> is in the part after <code>#</code>.</p>",
         "<p>В этом адресе нет кода. Токен, запрошенный через \
          <code>response_type=token</code>, находится после <code>#</code>.</p>",
-    );
+    ));
     page(request, 200, ("No code here", "Здесь нет кода"), html)
 }

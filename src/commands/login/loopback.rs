@@ -7,7 +7,6 @@ use crate::http::tls;
 use crate::login::browser::{self, Browser};
 use crate::login::listener::Listener;
 use crate::login::loopback::{Event, Login};
-use crate::login::page::Outcome;
 use crate::login::paste::{self, Expected};
 use crate::login::start_link::StartLink;
 use crate::output;
@@ -80,10 +79,7 @@ pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
         }
     };
     let finished = exchanged.and_then(|answer| session.finish(answer));
-    login.conclude(match &finished {
-        Ok(_) => Outcome::Done,
-        Err(error) => Outcome::Failed(error.clone()),
-    });
+    login.conclude(finished.as_ref().err().cloned());
     finished?.report();
     Ok(())
 }

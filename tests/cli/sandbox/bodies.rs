@@ -94,6 +94,7 @@ fn the_sandbox_reads_a_body_in_chunks_and_refuses_one_that_is_malformed() {
         ("Content-Length: 18446744073709551616\r\n", 400),
         ("Content-Length: -1\r\n", 400),
         ("Content-Length: 1, 1\r\n", 400),
+        ("Content-Length: 1\r\nContent-Length: 1\r\n", 400),
         ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400),
         (
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
