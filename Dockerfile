@@ -5,7 +5,7 @@ FROM rust:alpine AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --release && mkdir -m 700 /data
+RUN cargo build --locked --release && mkdir /data
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -2,5 +2,6 @@
 //! for what Yandex would see.
 
 pub mod api;
+pub mod containers;
 pub mod mail;
 pub mod systemd;
