@@ -290,7 +290,7 @@ fn links_between_the_documents_lead_somewhere() {
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let all = all.chain(["SECURITY.md".into(), "CONTRIBUTING.md".into()]);
-    for path in all.filter(|path| root.join(path).exists()) {
+    for path in all {
         let text = document(&path);
         let links = ["](", "src=\"", "srcset=\""].map(|open| text.split(open).skip(1));
         for link in links.into_iter().flatten() {
