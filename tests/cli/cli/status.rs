@@ -20,7 +20,7 @@ fn nothing_saved_is_an_empty_answer() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whoever_has_saved_nothing_is_told_at_a_terminal_how() {
+fn an_empty_status_says_at_a_terminal_how_to_save_a_token() {
     let home = Home::new();
     let mut terminal = crate::support::terminal::Terminal::start(&home, &["status"]);
     terminal.shows("yandex-token login --client-id ID --save");

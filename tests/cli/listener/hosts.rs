@@ -1,5 +1,5 @@
-//! Who the listener is to be called: `Host`, addresses, ports, and the
-//! Redirect URI to the letter.
+//! The names and addresses that the listener answers to: `Host`, addresses, ports,
+//! and the exact Redirect URI.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 

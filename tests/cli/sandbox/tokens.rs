@@ -1,4 +1,4 @@
-//! The sandbox's token endpoint, and what its port refuses whoever asks.
+//! The sandbox's token endpoint, and the requests that its port refuses.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,7 +71,7 @@ fn basic(credentials: &str) -> String {
 }
 
 #[test]
-fn a_code_is_exchanged_by_whoever_proves_to_have_asked_for_it() {
+fn a_code_is_exchanged_for_the_client_that_asked_for_it() {
     let served = Served::start(&["--consent", "allow"]);
     let own = basic(&format!("{}:{}", served.client_id, served.client_secret));
     let plain = [("code_challenge", VERIFIER)];

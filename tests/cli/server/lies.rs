@@ -349,7 +349,7 @@ fn headers_past_all_measure_are_refused() {
             ]
             .concat(),
         ),
-        // To the letter of RFC 9110 this is no lie, but ureq takes it for one.
+        // RFC 9110 allows this, but ureq refuses it.
         (
             "continue",
             [

@@ -205,7 +205,7 @@ fn what_would_lose_the_new_token_is_found_out_before_the_old_one_is_spent() {
     fs::set_permissions(home.data(), everyone).unwrap();
     run(command(&home, &server, &["token"])).fails(8, "chmod o-w");
     assert!(server.requests().is_empty());
-    // Nor is a token handed out that anybody could have put there.
+    // A token that anybody could have put there is not printed either.
     home.save(r#"{"access_token": "g00d"}"#);
     let everyone = fs::Permissions::from_mode(0o777);
     fs::set_permissions(home.data(), everyone).unwrap();
