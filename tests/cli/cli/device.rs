@@ -189,7 +189,7 @@ fn without_a_password_it_warns_before_the_user_is_troubled_and_tries() {
 #[test]
 fn the_sandbox_plays_the_user_of_a_device_too() {
     let home = Home::new();
-    let done = run(home.command(&["login", "--sandbox", "--device"]));
+    let done = run(home.command(&["login", "--sandbox", "--device", "--no-browser"]));
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(done.stdout.starts_with("y0_"));
 }

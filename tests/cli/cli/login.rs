@@ -29,7 +29,7 @@ fn log_in(home: &Home, server: &Server, options: &[&str]) -> (String, Running) {
 #[test]
 fn the_readmes_command_prints_a_token_and_nothing_else() {
     let home = Home::new();
-    let done = run(home.command(&["login", "--sandbox"]));
+    let done = run(home.command(&["login", "--sandbox", "--no-browser"]));
     assert_eq!(done.code, Some(0), "{done:#?}");
     let token = done.stdout.strip_suffix('\n').unwrap();
     assert!(token.starts_with("y0_") && token.len() == 58, "{token:?}");
