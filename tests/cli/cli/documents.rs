@@ -41,6 +41,14 @@ const RUNS: &[(&[&str], &str, &str)] = &[
          unset YANDEX_CLIENT_SECRET",
         "yandex-token refresh --profile job",
     ),
+    (
+        &["min-ttl", "revoke"],
+        "yandex-token login -q --device --profile work
+         printf '#!/bin/sh\necho $YANDEX_TOKEN\n' >long-job
+         chmod +x long-job",
+        "grep -q ^y0_ stdout
+         if yandex-token token --profile work; then false; fi",
+    ),
     (&["profile"], "", "test \"${TOKEN%%_*}\" = y0"),
     (&["completions"], "", "complete -p yandex-token"),
     (
