@@ -17,6 +17,9 @@ pub use super::transport::REQUEST_TIME;
 use super::transport::{self, agent};
 use crate::error::{Error, Kind};
 
+const SUBJECT_REFUSED: &str = "Check that the organisation's list of service applications has \
+    this one with these scopes, and that the user is in the organisation.";
+
 /// One application at one authorization server.
 #[derive(Clone)]
 pub struct Client {
@@ -134,7 +137,11 @@ impl Client {
         ];
         parameters.extend(scope.map(|scope| ("scope", scope)));
         let what = format!("asking {} for a user's token", self.server.origin());
-        self.token(&what, &parameters, &[])
+        let answer = self.token(&what, &parameters, &[]);
+        answer.map_err(|error| match error.refusal.as_deref() {
+            None | Some("invalid_client") => error,
+            Some(_) => error.hint(SUBJECT_REFUSED),
+        })
     }
 
     /// Asks for a device code (RFC 8628, 3.1). Yandex wants no credentials

@@ -9,10 +9,11 @@ use crate::support::proxy::Proxy;
 use crate::support::server::{Request, Server, json};
 use crate::support::{Finished, Home, block, run};
 
-const HOSTS: [&str; 3] = [
+const HOSTS: [&str; 4] = [
     "cloud-api.yandex.net",
     "cloud-api.yandex.com",
     "api.tracker.yandex.net",
+    "api360.yandex.net",
 ];
 
 /// Of the root directory and of a file in it, as Disk answers.
@@ -90,4 +91,20 @@ fn yadisk_lists_a_directory_with_the_token_of_its_environment() {
     let (done, requests, home) = calls("disk", &script);
     assert_eq!(done.stdout, "report.txt\n");
     authorized(&home, &requests);
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn an_owner_registers_a_service_application() {
+    let script = block("service-register")
+        .replace("export YANDEX_OAUTH_URL=https://oauth.yandex.ru\n", "")
+        .replace("MANAGER", "ID");
+    let (_, requests, home) = calls("owner", &script);
+    authorized(&home, &requests);
+    let list = "POST /security/v1/org/ORG/service_applications";
+    let starts = |request: &Request, more| request.head.starts_with(&format!("{list}{more} "));
+    assert!(starts(&requests[0], "/activate"), "{requests:#?}");
+    assert!(starts(&requests[1], ""), "{requests:#?}");
+    let sent: serde_json::Value = serde_json::from_str(&requests[1].body).unwrap();
+    assert_eq!(sent["applications"][0]["id"], "ID");
 }

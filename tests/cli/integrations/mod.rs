@@ -1,7 +1,8 @@
-//! The programs of docs/integrations.md, run by its own blocks: they are asked
-//! for what Yandex would see.
+//! The programs of docs/integrations.md and docs/service-applications.md, run
+//! by their own blocks.
 
 pub mod api;
 pub mod containers;
 pub mod mail;
+pub mod service_applications;
 pub mod systemd;
