@@ -11,75 +11,13 @@ use crate::support::browser::{callback, get, raw};
 use crate::support::waiting::connection;
 #[cfg(target_os = "linux")]
 use crate::support::waiting::peak_memory;
-use crate::support::waiting::{AT_ONCE, Waiting, expect};
-
-/// What is to be refused whatever the target's answer, and with what.
-pub fn not_http_1(target: &str) -> Vec<(String, u16)> {
-    let host = "Host: localhost\r\n\r\n";
-    vec![
-        (format!("GET {target}\r\n\r\n"), 400),
-        (
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".into(),
-            400,
-        ),
-        (format!("GET {target} HTTP/2.0\r\n{host}"), 400),
-        (
-            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nx\r\n\r\n"),
-            400,
-        ),
-        (
-            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n"),
-            400,
-        ),
-        (format!("GET {target}\0 HTTP/1.1\r\n{host}"), 400),
-        (format!("GET {target} HTTP/1.1\r\nx: a\0b\r\n{host}"), 400),
-        (format!("GET {target}ы HTTP/1.1\r\n{host}"), 400),
-        (format!("GET  {target} HTTP/1.1\r\n{host}"), 400),
-        (format!("GET {target} x HTTP/1.1\r\n{host}"), 400),
-        (format!("GET {} HTTP/1.1\r\n{host}", &target[1..]), 400),
-        (
-            format!("GET ftp://localhost{target} HTTP/1.1\r\n{host}"),
-            400,
-        ),
-        (format!("CONNECT localhost:80 HTTP/1.1\r\n{host}"), 400),
-        (format!("GET * HTTP/1.1\r\n{host}"), 404),
-        ("\0\0\0\0\r\n\r\n".into(), 400),
-        ("\r\n\r\n\r\n\r\n".into(), 400),
-        (
-            format!("GET /{} HTTP/1.1\r\n{host}", "a".repeat(17 << 10)),
-            431,
-        ),
-        (
-            format!("GET {target} HTTP/1.1\r\n{}{host}", "x: y\r\n".repeat(200)),
-            431,
-        ),
-        (
-            format!(
-                "GET {target} HTTP/1.1\r\n{}{host}",
-                "x: y\r\n".repeat(10_000)
-            ),
-            431,
-        ),
-        (
-            format!(
-                "GET {target} HTTP/1.1\r\nx: {}\r\n{host}",
-                "a".repeat(17 << 10)
-            ),
-            431,
-        ),
-    ]
-}
+use crate::support::waiting::{AT_ONCE, Waiting, expect, refuses_what_is_not_http_1, tls_hello};
 
 #[test]
 fn what_is_not_http_1_is_refused() {
     let login = Waiting::new();
     let (to, target) = (login.address(), login.target());
-    for (sent, status) in not_http_1(&target) {
-        let reply = raw(to, sent.as_bytes());
-        let shown = &sent[..sent.len().min(100)];
-        assert_eq!(reply.status, status, "{shown:?}: {reply:#?}");
-        expect(status, &reply);
-    }
+    refuses_what_is_not_http_1(to, &target);
     let not_utf8 = [
         b"GET ",
         target.as_bytes(),
@@ -109,13 +47,8 @@ fn a_header_that_is_not_ascii_does_not_spoil_the_callback() {
 #[test]
 fn a_client_that_speaks_https_is_warned_about_once() {
     let login = Waiting::new();
-    let hello = [
-        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".as_slice(),
-        &[7; 400],
-    ]
-    .concat();
     for _ in 0..5 {
-        let reply = raw(login.address(), &hello);
+        let reply = raw(login.address(), &tls_hello());
         assert_eq!(reply.head, "", "nothing that could be read as TLS");
     }
     let done = login.succeeds();

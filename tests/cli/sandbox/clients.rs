@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
-use crate::support::{Finished, Home, run};
+use crate::support::{Home, run};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Runs a program under a sandbox in which everything is allowed.
 #[track_caller]
-fn under_the_sandbox(options: &[&str], program: &[&Path], tests: usize) -> Finished {
+fn under_the_sandbox(options: &[&str], program: &[&Path], tests: usize) {
     let home = Home::new();
     let mut command = home.command(&["sandbox"]);
     command.args(options).arg("--").args(program);
     let done = run(command);
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert_eq!(done.stdout.matches("ok ").count(), tests, "{done:#?}");
-    done
 }
 
 #[test]

@@ -1,32 +1,22 @@
 //! Faults on demand, and the sandbox's log.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::support::browser::{Reply, get, parameter, request};
-use crate::support::sandbox::{FORM, Served, redirected, refused_with_a_page};
-use crate::support::{Home, PATIENCE, Running, run};
+use crate::support::browser::{Reply, address, get, parameter, request};
+use crate::support::sandbox::{FORM, Served, json, redirected, refused, refused_with_a_page};
+use crate::support::waiting::connection;
+use crate::support::{Home, PATIENCE, Running, rows, run};
 
 /// A sandbox whose user allows everything, with these faults.
 fn served(faults: &[&str]) -> Served {
-    let mut options = vec!["--consent", "allow"];
-    for fault in faults {
-        options.extend(["--fault", fault]);
-    }
-    Served::start(&options)
+    let options = faults.iter().flat_map(|fault| ["--fault", fault]);
+    Served::allowing(&options.collect::<Vec<_>>())
 }
 
 fn device_code(served: &Served, headers: &str) -> Reply {
-    let url = format!("{}/device/code", served.origin);
-    let body = format!("client_id={}", served.client_id);
-    request("POST", &url, &format!("{FORM}{headers}"), &body)
-}
-
-fn json(reply: &Reply) -> Value {
-    serde_json::from_str(&reply.body).expect(&reply.body)
+    let headers = format!("{FORM}{headers}");
+    served.request("POST", "/device/code", &headers, "client_id=$ID")
 }
 
 #[test]
@@ -35,30 +25,21 @@ fn a_fault_comes_so_many_times_and_then_the_next_one() {
     for _ in 0..2 {
         let reply = device_code(&served, "");
         assert_eq!(reply.status, 503);
-        assert_eq!(
-            reply.header("Content-Type"),
-            Some("text/html; charset=utf-8")
-        );
+        let kind = reply.header("Content-Type");
+        assert_eq!(kind, Some("text/html; charset=utf-8"));
         assert!(reply.body.starts_with("<!doctype html>"), "{reply:#?}");
     }
-    let reply = device_code(&served, "");
-    assert_eq!(
-        (reply.status, &json(&reply)["error"]),
-        (400, &"slow_down".into())
-    );
-    assert_eq!(device_code(&served, "").status, 200);
+    refused(&device_code(&served, ""), "slow_down");
+    json(200, &device_code(&served, ""));
     for _ in 0..3 {
-        assert_eq!(get(&format!("{}/info", served.origin)).status, 502);
+        assert_eq!(served.get("/info").status, 502);
     }
 }
 
 #[test]
 fn an_answer_is_empty_torn_or_lost() {
-    let served = served(&[
-        "device/code:empty:1",
-        "device/code:torn:1",
-        "device/code:lost:1",
-    ]);
+    let faults = ["empty", "torn", "lost"].map(|fault| format!("device/code:{fault}:1"));
+    let served = served(&faults.each_ref().map(|fault| &**fault));
     let empty = device_code(&served, "");
     assert_eq!((empty.status, &*empty.body), (200, ""));
     assert_eq!(empty.header("Content-Length"), Some("0"));
@@ -69,26 +50,22 @@ fn an_answer_is_empty_torn_or_lost() {
     assert!(torn.body.starts_with("{\"device_code\""), "{torn:#?}");
     let lost = device_code(&served, "");
     assert_eq!((lost.status, &*lost.head), (0, ""), "{lost:#?}");
-    assert_eq!(device_code(&served, "").status, 200);
+    json(200, &device_code(&served, ""));
+}
+
+/// Connections that wait for an answer which is slow.
+fn slow(served: &Served, count: usize) -> Vec<TcpStream> {
+    let target = "/info?sandbox_fault=slow=3600s";
+    let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\nmore");
+    let connect = |_| connection(address(&served.origin), head.as_bytes());
+    (0..count).map(connect).collect()
 }
 
 #[test]
 fn slow_answers_hold_up_nobody_else() {
-    let served = served(&["device/code:slow=3600s"]);
-    let body = format!("client_id={}", served.client_id);
-    let address = served.origin.strip_prefix("http://").unwrap();
-    let text = format!(
-        "POST /device/code HTTP/1.1\r\nHost: {address}\r\n{FORM}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let waiting: Vec<_> = (0..20)
-        .map(|_| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all(text.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    assert_eq!(get(&format!("{}/device", served.origin)).status, 200);
+    let served = served(&[]);
+    let waiting = slow(&served, 20);
+    assert_eq!(served.get("/device").status, 200);
     for stream in waiting {
         stream.set_nonblocking(true).unwrap();
         let error = stream.peek(&mut [0]).expect_err("nothing has come yet");
@@ -99,18 +76,9 @@ fn slow_answers_hold_up_nobody_else() {
 #[test]
 fn slow_answers_that_many_wait_for_give_way() {
     let served = served(&[]);
-    let address = served.origin.strip_prefix("http://").unwrap();
-    let text =
-        format!("GET /info?sandbox_fault=slow=3600s HTTP/1.1\r\nHost: {address}\r\n\r\nmore");
-    let waiting: Vec<_> = (0..100)
-        .map(|_| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all(text.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
+    let waiting = slow(&served, 100);
     for _ in 0..10 {
-        assert_eq!(get(&format!("{}/device", served.origin)).status, 200);
+        assert_eq!(served.get("/device").status, 200);
     }
     drop(waiting);
     // Nobody waits any more, and nothing does so in their stead.
@@ -128,26 +96,22 @@ fn a_slow_answer_comes_late_and_whole() {
     let begun = Instant::now();
     let reply = device_code(&served, "");
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    assert_eq!(json(&reply)["interval"], 1);
+    assert_eq!(json(200, &reply)["interval"], 1);
 }
 
 #[test]
 fn a_client_asks_for_a_fault_of_one_answer_itself() {
     let served = served(&[]);
     let reply = device_code(&served, "Sandbox-Fault: invalid_client\r\n");
-    assert_eq!(json(&reply)["error"], "invalid_client");
+    refused(&reply, "invalid_client");
     let reply = device_code(&served, "Sandbox-Fault: nonsense\r\n");
-    assert_eq!(json(&reply)["error"], "sandbox_fault");
+    refused(&reply, "sandbox_fault");
     assert!(
         reply.body.contains("invalid_grant"),
         "it says what there is"
     );
-    assert_eq!(device_code(&served, "").status, 200);
-    let url = format!(
-        "{}&sandbox_fault=unauthorized_client",
-        served.authorize(&[])
-    );
-    let location = redirected(&get(&url));
+    json(200, &device_code(&served, ""));
+    let location = redirected(&served.ask("sandbox_fault=unauthorized_client"));
     let error = parameter(&location, "error");
     assert_eq!(error.as_deref(), Some("unauthorized_client"));
     assert_eq!(parameter(&location, "state").as_deref(), Some("st-1"));
@@ -157,85 +121,66 @@ fn a_client_asks_for_a_fault_of_one_answer_itself() {
 fn an_error_of_a_header_is_a_401_without_a_description() {
     let error = "Malformed Authorization header";
     let served = served(&[&format!("device/code:{error}:1")]);
-    let reply = device_code(&served, "");
-    assert_eq!(reply.status, 401);
-    assert_eq!(json(&reply), serde_json::json!({ "error": error }));
-    assert_eq!(device_code(&served, "").status, 200);
+    let body = json(401, &device_code(&served, ""));
+    assert_eq!(body, serde_json::json!({ "error": error }));
+    json(200, &device_code(&served, ""));
 }
 
 #[test]
 fn an_answer_to_the_consent_page_can_be_refused_too() {
     let served = Served::start(&[]);
-    let page = get(&served.authorize(&[]));
+    let page = served.ask("");
     let (_, handle) = page.body.split_once("name=\"request\" value=\"").unwrap();
-    let body = format!("decision=allow&request={}", &handle[..32]);
-    let url = format!("{}/authorize", served.origin);
+    let form = format!("decision=allow&request={}", &handle[..32]);
     let headers = format!("{FORM}Sandbox-Fault: server_error\r\n");
-    let reply = request("POST", &url, &headers, &body);
-    assert_eq!(
-        (reply.status, &json(&reply)["error"]),
-        (400, &"server_error".into())
-    );
-    redirected(&request("POST", &url, FORM, &body));
+    let reply = served.request("POST", "/authorize", &headers, &form);
+    refused(&reply, "server_error");
+    redirected(&served.post("/authorize", &form));
 }
 
 #[test]
 fn an_authorization_request_fails_as_yandex_lets_it_fail() {
     let served = served(&["authorize:invalid_client:1", "authorize:invalid_scope:1"]);
-    let page = get(&served.authorize(&[]));
-    refused_with_a_page(&page, "Unknown client");
-    let page = get(&served.authorize(&[]));
-    refused_with_a_page(&page, "invalid_scope");
-    let location = redirected(&get(&served.authorize(&[])));
-    assert!(parameter(&location, "code").is_some());
-}
-
-/// Runs a script under a sandbox with this fault, after a login that is saved.
-#[cfg(unix)]
-#[track_caller]
-fn script(home: &Home, fault: &str, script: &str) -> String {
-    let script = format!(
-        "{0} login -q --device --save; {script}",
-        crate::support::BINARY
-    );
-    let script = script.replace("TOKEN", &format!("{} token", crate::support::BINARY));
-    let done = run(home.command(&["sandbox", "--fault", fault, "--", "sh", "-c", &script]));
-    assert_eq!(done.code, Some(0), "{done:#?}");
-    done.stdout
+    refused_with_a_page(&served.ask(""), "Unknown client");
+    refused_with_a_page(&served.ask(""), "invalid_scope");
+    served.code("");
 }
 
 #[cfg(unix)]
 #[test]
 fn a_script_finds_out_what_it_does_on_a_bad_day() {
-    std::thread::scope(|scope| {
-        for (fault, code) in [
-            ("token/refresh_token:503", "6"),
-            ("token/refresh_token:torn", "6"),
-            // The first answer is lost, and the refresh token was spent for it.
-            ("token/refresh_token:torn:1", "7"),
-            ("token/refresh_token:invalid_grant", "7"),
-            ("token/refresh_token:invalid_client", "5"),
-            ("token/refresh_token:503:1", "0"),
-        ] {
-            scope.spawn(move || {
-                // The second call is the script's own second try.
-                let twice = "TOKEN --min-ttl 366d >/dev/null 2>&1; \
-                             TOKEN --min-ttl 366d >/dev/null 2>&1; echo $?";
-                let text = script(&Home::new(), fault, twice);
-                assert_eq!(text.trim(), code, "{fault}");
-            });
-        }
+    // The second call is the script's own second try.
+    let script = "$BIN login -q --device --save; \
+        for try in 1 2; do $BIN token --min-ttl 366d >/dev/null 2>&1; done; echo $?";
+    // Where an answer is torn once, the refresh token was spent for it.
+    let faults = rows(
+        "503              | 6
+         torn             | 6
+         torn:1           | 7
+         invalid_grant    | 7
+         invalid_client   | 5
+         503:1            | 0",
+    );
+    crate::support::several_at_once(6, faults, |[fault, code]| {
+        let home = Home::new();
+        let fault = format!("token/refresh_token:{fault}");
+        let mut command = home.command(&["sandbox", "--fault", &fault]);
+        command.args(["--", "sh", "-c", script]);
+        command.env("BIN", crate::support::BINARY);
+        let done = run(command);
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        assert_eq!(done.stdout.trim(), code, "{fault}: {done:#?}");
     });
 }
 
 #[test]
 fn a_fault_that_cannot_be_is_a_usage_error_that_says_what_can() {
     let home = Home::new();
-    for (bad, says) in [
-        ("tokens:503", "revoke_token"),
-        ("token:nonsense", "invalid_grant"),
-        ("token:503:never", "how many times"),
-    ] {
+    for [bad, says] in rows(
+        "tokens:503      | revoke_token
+         token:nonsense  | invalid_grant
+         token:503:never | how many times",
+    ) {
         run(home.command(&["sandbox", "--fault", bad])).fails(2, says);
     }
 }
@@ -244,39 +189,31 @@ fn a_fault_that_cannot_be_is_a_usage_error_that_says_what_can() {
 fn the_log_tells_each_request_and_never_a_secret_whole() {
     let home = Home::new();
     let mut running = Running::start(&mut home.command(&["sandbox", "-v", "--consent", "allow"]));
-    let [origin, client_id, client_secret] = running.sandbox_lines();
-    let url = format!("{origin}/token");
-    let code = "0123456789abcdef";
-    let token = "y0_0123456789abcdef";
-    let body = format!(
-        "grant_type=authorization_code&code={code}&client_id={client_id}\
-         &client_secret={client_secret}&other=9876543210fedcba"
-    );
-    request("POST", &url, FORM, &body);
+    let [origin, id, secret] = running.sandbox_lines();
+    let (code, token) = ("0123456789abcdef", "y0_0123456789abcdef");
+    let form = format!("grant_type=authorization_code&code={code}&client_id={id}");
+    let form = format!("{form}&client_secret={secret}&other=9876543210fedcba");
+    request("POST", &format!("{origin}/token"), FORM, &form);
     let line = running.line("POST /token");
     for told in [
         "grant_type=authorization_code",
-        &client_id,
+        &id,
         "-> 400 invalid_grant",
         "code=0123…",
     ] {
         assert!(line.contains(told), "{told}: {line}");
     }
-    for header in ["OAuth ", "Bearer ", "Basic ", ""] {
-        let header = format!("Authorization: {header}{token}\r\n");
-        request(
-            "GET",
-            &format!("{origin}/info?oauth_token={token}"),
-            &header,
-            "",
-        );
+    let info = format!("{origin}/info?oauth_token={token}");
+    for scheme in ["OAuth ", "Bearer ", "Basic ", ""] {
+        let header = format!("Authorization: {scheme}{token}\r\n");
+        request("GET", &info, &header, "");
         running.line("GET /info");
     }
-    request("GET", &format!("{origin}/nothing\u{1b}[31m"), "", "");
+    get(&format!("{origin}/nothing\u{1b}[31m"));
     running.line("/nothing");
     running.child.kill().unwrap();
     let done = running.finish();
-    done.hides(&[code, token, &client_secret, "9876543210fedcba", "\u{1b}"]);
+    done.hides(&[code, token, &secret, "9876543210fedcba", "\u{1b}"]);
 }
 
 #[test]

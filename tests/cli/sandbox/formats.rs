@@ -6,100 +6,75 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac::{HMAC_SHA256, Key, verify};
 use serde_json::{Value, json};
 
-use crate::support::browser::{Reply, get, parameter, request};
-use crate::support::now;
-use crate::support::sandbox::{FORM, Served, redirected};
-
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const EMAIL: &str = "urn:yandex:params:oauth:token-type:email";
-const UID: &str = "urn:yandex:params:oauth:token-type:uid";
+use crate::support::browser::Reply;
+use crate::support::sandbox::{self, FORM, OWN, Served, refused, text};
+use crate::support::{now, rows};
 
 /// Posts these fields as PHP's curl sends an array.
-fn multipart(url: &str, fields: &[(&str, &str)]) -> Reply {
+fn multipart(served: &Served, target: &str, fields: &str) -> Reply {
     let boundary = "------------------------d74496d66958873e";
-    let part = |(name, value): &(&str, &str)| {
-        format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        )
+    let part = |field: &str| {
+        let (name, value) = field.split_once('=').unwrap();
+        let disposition = format!("Content-Disposition: form-data; name=\"{name}\"");
+        format!("--{boundary}\r\n{disposition}\r\n\r\n{value}\r\n")
     };
-    let body: String = fields.iter().map(part).collect();
+    let body: String = fields.split('&').map(part).collect();
     let headers = format!("Content-Type: multipart/form-data; boundary={boundary}\r\n");
-    request("POST", url, &headers, &format!("{body}--{boundary}--\r\n"))
-}
-
-fn form(url: &str, fields: &[(&str, &str)]) -> Reply {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    request("POST", url, FORM, &form.extend_pairs(fields).finish())
-}
-
-#[track_caller]
-fn json(reply: &Reply, status: u16) -> Value {
-    assert_eq!(reply.status, status, "{reply:#?}");
-    serde_json::from_str(&reply.body).unwrap()
-}
-
-/// The token behind an authorization request with these parameters.
-#[track_caller]
-fn token(served: &Served, parameters: &[(&str, &str)]) -> String {
-    let mut asked = vec![("response_type", "token")];
-    asked.extend(parameters);
-    let location = redirected(&get(&served.authorize(&asked)));
-    parameter(&location.replace('#', "?"), "access_token").unwrap()
+    served.request(
+        "POST",
+        target,
+        &headers,
+        &format!("{body}--{boundary}--\r\n"),
+    )
 }
 
 #[test]
 fn a_multipart_form_is_read_like_any_other() {
-    let served = Served::start(&["--consent", "allow"]);
-    let (id, secret) = (&*served.client_id, &*served.client_secret);
-    let own = [("client_id", id), ("client_secret", secret)];
-    let post = |path: &str, fields: &[(&str, &str)]| {
-        let url = format!("{}/{path}", served.origin);
-        multipart(&url, &[&own[..], fields].concat())
-    };
-    let location = redirected(&get(&served.authorize(&[("device_id", "device-1")])));
-    let code = parameter(&location, "code").unwrap();
-    let code = [("grant_type", "authorization_code"), ("code", &*code)];
-    let first = json(&post("token", &code), 200);
-    let refresh_token = first["refresh_token"].as_str().unwrap();
-    let refresh = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token),
-    ];
-    json(&post("token", &refresh), 200);
-    let device = json(&post("device/code", &[]), 200);
+    let served = Served::allowing(&[]);
+    let post = |target: &str, fields: &str| multipart(&served, target, &format!("{OWN}&{fields}"));
+    let code = format!("code={}", served.code("device_id=device-1"));
+    let exchange = format!("grant_type=authorization_code&{code}");
+    let first = sandbox::json(200, &post("/token", &exchange));
+    let refresh_token = text(&first["refresh_token"]);
+    let refresh = format!("grant_type=refresh_token&refresh_token={refresh_token}");
+    sandbox::json(200, &post("/token", &refresh));
+    let device = sandbox::json(200, &post("/device/code", "device_name=x"));
     assert_eq!(device["interval"], 1, "it answers by itself");
-    let access_token = first["access_token"].as_str().unwrap();
-    let revoked = post("revoke_token", &[("access_token", access_token)]);
-    assert_eq!(json(&revoked, 200), json!({ "status": "ok" }));
-    let twice = post("token", &[code[0], code[0]]);
-    assert_eq!(json(&twice, 400)["error"], "invalid_request");
+    let access_token = format!("access_token={}", text(&first["access_token"]));
+    let revoked = sandbox::json(200, &post("/revoke_token", &access_token));
+    assert_eq!(revoked, json!({ "status": "ok" }));
+    let twice = post("/token", &format!("{exchange}&{code}"));
+    refused(&twice, "invalid_request");
 }
 
 #[test]
 fn a_broken_boundary_is_the_error_of_a_broken_form() {
     let served = Served::start(&[]);
-    let url = format!("{}/token", served.origin);
     for (kind, body) in [
         ("multipart/form-data", "--b\r\n\r\n--b--"),
         ("multipart/form-data; boundary=b", "--a\r\n\r\n--a--"),
         ("multipart/form-data; boundary=b", "--b\r\n"),
         ("application/json", "{}"),
     ] {
-        let reply = request("POST", &url, &format!("Content-Type: {kind}\r\n"), body);
-        assert_eq!(json(&reply, 400)["error"], "invalid_request", "{kind}");
+        let headers = format!("Content-Type: {kind}\r\n");
+        let reply = served.request("POST", "/token", &headers, body);
+        refused(&reply, "invalid_request");
     }
 }
 
 #[test]
 fn user_info_is_posted_for_and_comes_as_json_or_xml() {
-    let served = Served::start(&["--consent", "allow"]);
-    let token = token(&served, &[("scope", "login:email login:info")]);
-    let url = format!("{}/info", served.origin);
-    let fields = [("oauth_token", &*token), ("format", "json")];
-    for reply in [form(&url, &fields), multipart(&url, &fields)] {
-        assert_eq!(json(&reply, 200)["login"], "sandbox.user");
+    let served = Served::allowing(&[]);
+    let token = served.token("scope=login:email+login:info");
+    let fields = format!("oauth_token={}&format=", text(&token["access_token"]));
+    let as_json = format!("{fields}json");
+    for reply in [
+        served.post("/info", &as_json),
+        multipart(&served, "/info", &as_json),
+    ] {
+        assert_eq!(sandbox::json(200, &reply)["login"], "sandbox.user");
     }
-    let xml = form(&url, &[("oauth_token", &token), ("format", "xml")]);
+    let xml = served.post("/info", &format!("{fields}xml"));
     assert_eq!(xml.header("Content-Type"), Some("text/xml; charset=utf-8"));
     for part in [
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<user>",
@@ -110,22 +85,21 @@ fn user_info_is_posted_for_and_comes_as_json_or_xml() {
     ] {
         assert!(xml.body.contains(part), "{part}: {xml:#?}");
     }
-    assert_eq!(form(&url, &[("format", "json")]).status, 401);
-    let unknown = form(&url, &[("oauth_token", &token), ("format", "yaml")]);
-    assert_eq!(unknown.status, 400);
+    assert_eq!(served.post("/info", "format=json").status, 401);
+    assert_eq!(served.post("/info", &format!("{fields}yaml")).status, 400);
 }
 
 #[test]
 fn user_info_comes_as_a_jwt_signed_with_the_secret_of_the_client_or_the_request() {
-    let served = Served::start(&["--consent", "allow", "--token-lifetime", "2h"]);
-    let token = token(&served, &[("scope", "login:email login:birthday")]);
-    let url = format!("{}/info?format=jwt", served.origin);
-    let header = format!("Authorization: OAuth {token}\r\n");
+    let served = Served::allowing(&["--token-lifetime", "2h"]);
+    let token = served.token("scope=login:email+login:birthday");
+    let header = format!("Authorization: OAuth {}\r\n", text(&token["access_token"]));
     for (query, secret) in [
         ("", &*served.client_secret),
         ("&jwt_secret=my-own", "my-own"),
     ] {
-        let reply = request("GET", &format!("{url}{query}"), &header, "");
+        let target = format!("/info?format=jwt{query}");
+        let reply = served.request("GET", &target, &header, "");
         assert_eq!(reply.status, 200, "{reply:#?}");
         let (signed, signature) = reply.body.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -147,133 +121,56 @@ fn user_info_comes_as_a_jwt_signed_with_the_secret_of_the_client_or_the_request(
     }
 }
 
-/// Asks for a token of this user.
-fn exchange(served: &Served, subject: &str, kind: &str, more: &[(&str, &str)]) -> Reply {
-    let fields = [
-        ("grant_type", EXCHANGE),
-        ("client_id", &served.client_id),
-        ("subject_token", subject),
-        ("subject_token_type", kind),
-    ];
-    let url = format!("{}/token", served.origin);
-    form(&url, &[&fields[..], more].concat())
+/// Asks for a token of this user, whose kind is `email` or `uid`.
+fn exchange(served: &Served, subject: &str, kind: &str, more: &str) -> Reply {
+    let kind = match kind {
+        "email" | "uid" => format!("urn:yandex:params:oauth:token-type:{kind}"),
+        other => other.to_owned(),
+    };
+    let form = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&client_id=$ID";
+    let form = format!("{form}&subject_token={subject}&subject_token_type={kind}&{more}");
+    served.request("POST", "/token", FORM, &form)
 }
+
+const SECRET: &str = "client_secret=$SECRET";
 
 #[test]
 fn a_service_application_gets_a_token_of_any_user() {
     let served = Served::start(&[]);
-    let secret = [("client_secret", &*served.client_secret)];
-    for (subject, kind, field, value) in [
-        ("ivan@example.ru", EMAIL, "default_email", "ivan@example.ru"),
-        ("1130000000000001", UID, "id", "1130000000000001"),
-    ] {
-        let answer = json(&exchange(&served, subject, kind, &secret), 200);
-        let token = answer["access_token"].as_str().unwrap();
-        assert!(token.starts_with("2."), "{answer}");
-        let mut rest = answer.clone();
-        rest.as_object_mut().unwrap().remove("access_token");
-        assert_eq!(
-            rest,
-            json!({
-                "expires_in": 3600,
-                "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-                "token_type": "bearer",
-            })
-        );
-        let info = format!("{}/info", served.origin);
-        let user = json(&form(&info, &[("oauth_token", token)]), 200);
-        assert_eq!(user[field], value);
+    for [subject, kind, field] in rows(
+        "ivan@example.ru  | email | default_email
+         1130000000000001 | uid   | id",
+    ) {
+        let reply = exchange(&served, subject, kind, SECRET);
+        let token = sandbox::json(200, &reply);
+        assert!(text(&token["access_token"]).starts_with("2."), "{token}");
+        assert_eq!(served.user(&token)[field], subject);
+        let expected = json!({
+            "access_token": token["access_token"],
+            "expires_in": 3600,
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "bearer",
+        });
+        assert_eq!(token, expected);
     }
 }
 
 #[test]
 fn what_is_wrong_with_a_token_exchange_is_named() {
-    let users = "--service-users=ivan@example.ru,1130000000000001";
-    let served = Served::start(&[users]);
-    let secret = [("client_secret", &*served.client_secret)];
-    let scope = [secret[0], ("scope", "openid")];
-    let ivan = "ivan@example.ru";
-    for (subject, kind, more, error) in [
-        (ivan, EMAIL, &[][..], "invalid_client"),
-        (ivan, UID, &secret, "invalid_request"),
-        (ivan, "email", &secret, "invalid_request"),
-        ("", EMAIL, &secret, "invalid_request"),
-        ("petr@example.ru", EMAIL, &secret, "unauthorized_client"),
-        ("1130000000000002", UID, &secret, "unauthorized_client"),
-        (ivan, EMAIL, &scope, "invalid_scope"),
-    ] {
-        let reply = exchange(&served, subject, kind, more);
-        assert_eq!(json(&reply, 400)["error"], error, "{subject} {kind}");
+    let served = Served::start(&["--service-users=ivan@example.ru,1130000000000001"]);
+    for [subject, kind, more, error] in rows(
+        "ivan@example.ru  | email |                     | invalid_client
+         ivan@example.ru  | uid   | SECRET              | invalid_request
+         ivan@example.ru  | Email | SECRET              | invalid_request
+                          | email | SECRET              | invalid_request
+         petr@example.ru  | email | SECRET              | unauthorized_client
+         1130000000000002 | uid   | SECRET              | unauthorized_client
+         ivan@example.ru  | email | SECRET&scope=openid | invalid_scope",
+    ) {
+        let more = more.replace("SECRET", SECRET);
+        refused(&exchange(&served, subject, kind, &more), error);
     }
-    json(&exchange(&served, "Ivan@example.ru", EMAIL, &secret), 200);
-    json(&exchange(&served, "1130000000000001", UID, &secret), 200);
-}
-
-#[test]
-fn an_empty_secret_is_none_in_the_header_as_in_the_body() {
-    use base64::engine::general_purpose::STANDARD;
-    let served = Served::start(&["--consent", "allow"]);
-    let url = format!("{}/token", served.origin);
-    let basic = STANDARD.encode(format!("{}:", served.client_id));
-    let basic = format!("{FORM}Authorization: Basic {basic}\r\n");
-    let empty = format!("client_id={}&client_secret=&", served.client_id);
-    let verifier = "x".repeat(43);
-    for (headers, credentials) in [(&*basic, ""), (FORM, &*empty)] {
-        let refresh = format!("{credentials}grant_type=refresh_token&refresh_token=x");
-        let reply = request("POST", &url, headers, &refresh);
-        assert_eq!(json(&reply, 400)["error"], "invalid_client");
-        let asked = [("code_challenge", &*verifier)];
-        let location = redirected(&get(&served.authorize(&asked)));
-        let code = parameter(&location, "code").unwrap();
-        let body = format!(
-            "{credentials}grant_type=authorization_code&code={code}&code_verifier={verifier}"
-        );
-        json(&request("POST", &url, headers, &body), 200);
-    }
-}
-
-#[test]
-fn an_authorization_header_beats_credentials_in_the_body() {
-    use base64::engine::general_purpose::STANDARD;
-    let served = Served::start(&[]);
-    let url = format!("{}/device/code", served.origin);
-    for (secret, in_body, status) in [
-        (&*served.client_secret, "client_secret=wrong", 200),
-        (
-            "wrong",
-            &*format!("client_secret={}", served.client_secret),
-            400,
-        ),
-    ] {
-        let basic = STANDARD.encode(format!("{}:{secret}", served.client_id));
-        let headers = format!("{FORM}Authorization: Basic {basic}\r\n");
-        let reply = request(
-            "POST",
-            &url,
-            &headers,
-            &format!("client_id=other&{in_body}"),
-        );
-        json(&reply, status);
-    }
-}
-
-#[test]
-fn a_scope_with_a_comma_or_without_a_colon_is_refused() {
-    let served = Served::start(&["--consent", "allow"]);
-    for scope in [
-        "login:info,login:email",
-        "openid",
-        "login:",
-        ":info",
-        "login:info openid",
-    ] {
-        let page = get(&served.authorize(&[("scope", scope)]));
-        assert_eq!(page.status, 400, "{scope}");
-        assert!(page.body.contains("invalid_scope"), "{scope}: {page:#?}");
-        let page = get(&served.authorize(&[("optional_scope", scope)]));
-        assert!(page.body.contains("invalid_scope"), "{scope}: {page:#?}");
-        let url = format!("{}/device/code", served.origin);
-        let fields = [("client_id", &*served.client_id), ("scope", scope)];
-        assert_eq!(json(&form(&url, &fields), 400)["error"], "invalid_scope");
+    for [subject, kind] in rows("Ivan@example.ru | email\n1130000000000001 | uid") {
+        sandbox::json(200, &exchange(&served, subject, kind, SECRET));
     }
 }

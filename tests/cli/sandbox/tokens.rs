@@ -2,67 +2,47 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
-use crate::support::browser::{Reply, get, parameter, request};
-use crate::support::sandbox::{FORM, Served, redirected};
+use crate::support::browser::Reply;
+use crate::support::rows;
+use crate::support::sandbox::{FORM, Served, json, refused, text};
 
 // RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const PKCE: [(&str, &str); 2] = [
-    ("code_challenge", CHALLENGE),
-    ("code_challenge_method", "S256"),
-];
+const S256: &str = "code_challenge_method=S256&\
+    code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A code, asked for with these parameters beside the usual ones.
-#[track_caller]
-fn code(served: &Served, parameters: &[(&str, &str)]) -> String {
-    let location = redirected(&get(&served.authorize(parameters)));
-    parameter(&location, "code").unwrap()
+/// The parameters of an authorization request that a table names so.
+fn asked(challenge: &str) -> String {
+    match challenge {
+        "S256" => S256.to_owned(),
+        "plain" => format!("code_challenge={VERIFIER}"),
+        _ => String::new(),
+    }
 }
 
-/// Asks for a token. `CODE`, `ID` and `SECRET` in the body stand for a new
-/// code, asked for with `asked`, and for the application's own.
+/// Asks for a token. `GRANT` in the form stands for the grant of a new code,
+/// `VERIFIER` for its verifier, and a blank for `&`.
 #[track_caller]
-fn exchange(served: &Served, asked: &[(&str, &str)], headers: &str, body: &str) -> Reply {
-    let body = body
-        .replace("CODE", &code(served, asked))
-        .replace("ID", &served.client_id)
-        .replace("SECRET", &served.client_secret);
-    let url = format!("{}/token", served.origin);
-    request("POST", &url, headers, &body)
+fn exchange(served: &Served, challenge: &str, headers: &str, form: &str) -> Reply {
+    let code = served.code(&asked(challenge));
+    let grant = format!("grant_type=authorization_code&code={code}");
+    let form = form.replace(' ', "&").replace("GRANT", &grant);
+    let form = form.replace("VERIFIER", &format!("code_verifier={VERIFIER}"));
+    served.request("POST", "/token", headers, &form)
 }
 
+/// Checks what every token has.
 #[track_caller]
-fn json(reply: &Reply) -> Value {
-    let kind = reply.header("Content-Type").unwrap();
-    assert_eq!(kind, "application/json", "{reply:#?}");
-    assert_eq!(reply.header("Cache-Control"), Some("no-store"));
-    serde_json::from_str(&reply.body).unwrap()
-}
-
-#[track_caller]
-fn granted(reply: &Reply) -> Value {
-    assert_eq!(reply.status, 200, "{reply:#?}");
-    let token = json(reply);
+fn granted(reply: &Reply) {
+    let token = json(200, reply);
     assert_eq!(token["token_type"], "bearer");
     // One that was given out before has the rest of its life.
     let left = token["expires_in"].as_u64().unwrap();
     assert!((31_535_000..=31_536_000).contains(&left), "{token}");
-    assert!(token["access_token"].as_str().unwrap().starts_with("y0_"));
-    let refresh_token = token["refresh_token"].as_str().unwrap();
+    assert!(text(&token["access_token"]).starts_with("y0_"));
+    let refresh_token = text(&token["refresh_token"]);
     assert_eq!(refresh_token.split(':').count(), 4, "{refresh_token}");
-    token
-}
-
-#[track_caller]
-fn refused(reply: &Reply, status: u16, error: &str) -> Value {
-    assert_eq!(reply.status, status, "{reply:#?}");
-    let body = json(reply);
-    assert_eq!(body["error"], error, "{reply:#?}");
-    assert!(body.get("access_token").is_none());
-    body
 }
 
 fn basic(credentials: &str) -> String {
@@ -72,46 +52,36 @@ fn basic(credentials: &str) -> String {
 
 #[test]
 fn a_code_is_exchanged_for_the_client_that_asked_for_it() {
-    let served = Served::start(&["--consent", "allow"]);
+    let served = Served::allowing(&[]);
     let own = basic(&format!("{}:{}", served.client_id, served.client_secret));
-    let plain = [("code_challenge", VERIFIER)];
-    let with_verifier = format!("grant_type=authorization_code&code=CODE&code_verifier={VERIFIER}");
-    let without = "grant_type=authorization_code&code=CODE";
-    for (asked, headers, body) in [
-        (&PKCE[..], FORM, format!("{with_verifier}&client_id=ID")),
-        (
-            &PKCE,
-            FORM,
-            format!("{with_verifier}&client_id=ID&client_secret=SECRET"),
-        ),
-        (&plain, FORM, format!("{with_verifier}&client_id=ID")),
-        (
-            &[],
-            FORM,
-            format!("{without}&client_id=ID&client_secret=SECRET"),
-        ),
-        (&[], &own, without.to_owned()),
-        (&PKCE, &own, with_verifier.clone()),
-        (
-            &PKCE,
-            "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n",
-            format!("{with_verifier}&client_id=ID"),
-        ),
-    ] {
-        granted(&exchange(&served, asked, headers, &body));
+    let without_secret = basic(&format!("{}:", served.client_id));
+    let utf8 = "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n";
+    for [challenge, headers, form] in rows(
+        "S256  |       | GRANT VERIFIER client_id=$ID
+         S256  |       | GRANT VERIFIER client_id=$ID client_secret=$SECRET
+         plain |       | GRANT VERIFIER client_id=$ID
+               |       | GRANT client_id=$ID client_secret=$SECRET
+               | own   | GRANT
+         S256  | own   | GRANT VERIFIER
+         S256  | utf8  | GRANT VERIFIER client_id=$ID
+         plain | basic | GRANT VERIFIER
+         plain |       | GRANT VERIFIER client_id=$ID client_secret=",
+    ) {
+        let headers = match headers {
+            "own" => &*own,
+            "basic" => &without_secret,
+            "utf8" => utf8,
+            _ => FORM,
+        };
+        granted(&exchange(&served, challenge, headers, form));
     }
 }
 
 #[test]
 fn the_tokens_of_two_devices_are_never_the_same() {
-    let served = Served::start(&["--consent", "allow"]);
-    let body = "grant_type=authorization_code&code=CODE&client_id=ID&client_secret=SECRET";
-    let tokens = [
-        &[][..],
-        &[("device_id", "device-1")],
-        &[("device_id", "device-2")],
-    ]
-    .map(|device| granted(&exchange(&served, device, FORM, body)));
+    let served = Served::allowing(&[]);
+    let devices = ["", "device_id=device-1", "device_id=device-2"];
+    let tokens = devices.map(|device| served.token(device));
     for name in ["access_token", "refresh_token"] {
         assert_ne!(tokens[0][name], tokens[1][name], "{name}");
         assert_ne!(tokens[1][name], tokens[2][name], "{name}");
@@ -120,206 +90,187 @@ fn the_tokens_of_two_devices_are_never_the_same() {
 
 #[test]
 fn a_code_is_good_once() {
-    let served = Served::start(&["--consent", "allow"]);
-    let url = format!("{}/token", served.origin);
-    let client = format!("client_id={}", served.client_id);
-    for first_verifier in [VERIFIER, &"v".repeat(43)] {
-        let code = code(&served, &PKCE);
-        let body = |verifier: &str| {
-            format!("grant_type=authorization_code&code={code}&{client}&code_verifier={verifier}")
+    let served = Served::allowing(&[]);
+    for is_right in [true, false] {
+        let code = served.code(S256);
+        let post = |verifier: &str| {
+            let client = format!("client_id=$ID&code_verifier={verifier}");
+            let form = format!("grant_type=authorization_code&code={code}&{client}");
+            served.post("/token", &form)
         };
-        let first = request("POST", &url, FORM, &body(first_verifier));
-        match first_verifier == VERIFIER {
-            true => drop(granted(&first)),
-            false => drop(refused(&first, 400, "invalid_grant")),
+        if is_right {
+            granted(&post(VERIFIER));
+        } else {
+            refused(&post(&"v".repeat(43)), "invalid_grant");
         }
-        let second = request("POST", &url, FORM, &body(VERIFIER));
-        let body = refused(&second, 400, "invalid_grant");
+        let body = refused(&post(VERIFIER), "invalid_grant");
         assert_eq!(body["error_description"], "Code has expired");
     }
 }
 
 #[test]
 fn what_is_wrong_with_an_exchange_is_named_as_yandex_does() {
-    let served = Served::start(&["--consent", "allow"]);
-    let base = "grant_type=authorization_code&code=CODE&client_id=ID";
-    let verifier = format!("code_verifier={VERIFIER}");
-    let wrong = format!("{base}&code_verifier={}", "w".repeat(43));
-    for (asked, body, error) in [
-        (&PKCE[..], wrong, "invalid_grant"),
-        (&PKCE, base.to_owned(), "invalid_request"),
-        (
-            &PKCE,
-            format!("{base}&client_secret=SECRET"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("{base}&client_secret=no&{verifier}"),
-            "invalid_client",
-        ),
-        (&[], format!("{base}&client_secret=no"), "invalid_client"),
-        (&[], base.to_owned(), "invalid_client"),
-        (&[], format!("{base}&{verifier}"), "invalid_client"),
-        (
-            &PKCE,
-            format!("grant_type=authorization_code&code=CODE&client_id=0f0f&{verifier}"),
-            "invalid_client",
-        ),
-        (
-            &PKCE,
-            format!("grant_type=authorization_code&code=CODE&{verifier}"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("{base}&{verifier}&client_id=ID"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("{base}&{verifier}&x=1&x=1"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("code=CODE&client_id=ID&{verifier}"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("grant_type=authorization_code&client_id=ID&{verifier}"),
-            "invalid_request",
-        ),
-        (
-            &PKCE,
-            format!("grant_type=authorization_code&code=0123456789abcdef&client_id=ID&{verifier}"),
-            "invalid_grant",
-        ),
-        (
-            &PKCE,
-            format!("grant_type=authorization_code&code=a-b&client_id=ID&{verifier}"),
-            "bad_verification_code",
-        ),
-        (
-            &[],
-            "grant_type=password&client_id=ID&client_secret=SECRET".to_owned(),
-            "unsupported_grant_type",
-        ),
-        (&[], String::new(), "invalid_request"),
-    ] {
-        let reply = exchange(&served, asked, FORM, &body);
-        assert_eq!(reply.status, 400, "{body}: {reply:#?}");
-        let found = json(&reply);
-        assert_eq!(found["error"], error, "{body}");
-        assert!(found["error_description"].is_string(), "{body}");
+    let served = Served::allowing(&[]);
+    let wrong = format!("code_verifier={}", "w".repeat(43));
+    for [challenge, form, error] in rows(
+        "S256 | GRANT client_id=$ID WRONG                            | invalid_grant
+         S256 | GRANT client_id=$ID                                  | invalid_request
+         S256 | GRANT client_id=$ID client_secret=$SECRET            | invalid_request
+         S256 | GRANT client_id=$ID client_secret=no VERIFIER        | invalid_client
+              | GRANT client_id=$ID client_secret=no                 | invalid_client
+              | GRANT client_id=$ID                                  | invalid_client
+              | GRANT client_id=$ID VERIFIER                         | invalid_client
+         S256 | GRANT client_id=0f0f VERIFIER                        | invalid_client
+         S256 | GRANT VERIFIER                                       | invalid_request
+         S256 | GRANT client_id=$ID VERIFIER client_id=$ID           | invalid_request
+         S256 | GRANT client_id=$ID VERIFIER x=1 x=1                 | invalid_request
+         S256 | code=0123456789abcdef client_id=$ID VERIFIER         | invalid_request
+         S256 | grant_type=authorization_code client_id=$ID VERIFIER | invalid_request
+         S256 | CODE=0123456789abcdef client_id=$ID VERIFIER         | invalid_grant
+         S256 | CODE=a-b client_id=$ID VERIFIER                      | bad_verification_code
+              | PASSWORD client_id=$ID client_secret=$SECRET         | unsupported_grant_type
+              | REFRESH refresh_token=x client_id=$ID client_secret= | invalid_client
+              |                                                      | invalid_request",
+    ) {
+        let form = form.replace("CODE", "grant_type=authorization_code code");
+        let form = form.replace("REFRESH", "grant_type=refresh_token");
+        let form = form.replace("PASSWORD", "grant_type=password");
+        let form = form.replace("WRONG", &wrong);
+        let body = refused(&exchange(&served, challenge, FORM, &form), error);
+        assert!(body["error_description"].is_string(), "{form}");
     }
 }
 
 #[test]
-fn parameters_outside_of_the_body_do_not_count() {
-    let served = Served::start(&["--consent", "allow"]);
-    let query = format!(
-        "grant_type=authorization_code&code={}&client_id={}&code_verifier={VERIFIER}",
-        code(&served, &PKCE),
-        served.client_id
-    );
-    let url = format!("{}/token", served.origin);
-    refused(
-        &request("POST", &format!("{url}?{query}"), FORM, ""),
-        400,
-        "invalid_request",
-    );
+fn a_code_is_spent_neither_by_parameters_outside_of_the_body_nor_without_a_proof() {
+    let served = Served::allowing(&[]);
+    let code = served.code(S256);
+    let form = format!("client_id=$ID&code={code}&grant_type=authorization_code&VERIFIER");
+    let form = form.replace("VERIFIER", &format!("code_verifier={VERIFIER}"));
+    let query = form.replace("$ID", &served.client_id);
     let (first, rest) = query.split_once('&').unwrap();
-    let split = request("POST", &format!("{url}?{rest}"), FORM, first);
-    refused(&split, 400, "invalid_request");
-    let whole = request("POST", &format!("{url}?format=json"), FORM, &query);
-    refused(&whole, 400, "invalid_request");
-    let not_a_form = "Content-Type: application/json\r\n";
-    for headers in [not_a_form, "Content-Type: text/plain\r\n", ""] {
-        refused(
-            &request("POST", &url, headers, &query),
-            400,
-            "invalid_request",
-        );
+    for (query, form) in [(&*query, ""), (rest, first), ("format=json", &form)] {
+        let reply = served.post(&format!("/token?{query}"), form);
+        refused(&reply, "invalid_request");
     }
-    // None of these has spent the code.
-    granted(&request("POST", &url, FORM, &query));
+    for kind in ["application/json", "text/plain", ""] {
+        let headers = match kind {
+            "" => String::new(),
+            kind => format!("Content-Type: {kind}\r\n"),
+        };
+        let reply = served.request("POST", "/token", &headers, &form);
+        refused(&reply, "invalid_request");
+    }
+    granted(&served.post("/token", &form));
+
+    let code = served.code("");
+    let form = format!("client_id=$ID&code={code}&grant_type=authorization_code");
+    for secret in ["", "&client_secret=wrong"] {
+        let reply = served.post("/token", &format!("{form}{secret}"));
+        refused(&reply, "invalid_client");
+    }
+    granted(&served.post("/token", &format!("{form}&client_secret=$SECRET")));
 }
 
 #[test]
 fn an_authorization_header_is_basic_or_a_401() {
-    let served = Served::start(&["--consent", "allow"]);
+    let served = Served::allowing(&[]);
     let id = &served.client_id;
-    let body = "grant_type=authorization_code&code=CODE";
-    for (value, error) in [
-        ("Bearer y0_x", "Basic auth required"),
-        ("OAuth y0_x", "Basic auth required"),
-        ("Basic", "Malformed Authorization header"),
-        ("Basic ???", "Malformed Authorization header"),
-        // "nocolon", and bytes that are no text.
-        ("Basic bm9jb2xvbg==", "Malformed Authorization header"),
-        ("Basic //79", "Malformed Authorization header"),
-    ] {
+    // In Base64: "nocolon", and bytes that are no text.
+    for [value, error] in rows(
+        "Bearer y0_x            | Basic auth required
+         OAuth y0_x             | Basic auth required
+         Basic                  | Malformed Authorization header
+         Basic ???              | Malformed Authorization header
+         Basic bm9jb2xvbg==     | Malformed Authorization header
+         Basic //79             | Malformed Authorization header",
+    ) {
         let headers = format!("{FORM}Authorization: {value}\r\n");
-        let reply = exchange(&served, &[], &headers, body);
-        let found = refused(&reply, 401, error);
-        assert!(found.get("error_description").is_none(), "{value}");
+        let found = json(401, &exchange(&served, "", &headers, "GRANT"));
+        assert_eq!(found, serde_json::json!({ "error": error }), "{value}");
     }
     for credentials in [format!("{id}:wrong"), format!("{id}:"), "x:y".to_owned()] {
-        let reply = exchange(&served, &[], &basic(&credentials), body);
-        refused(&reply, 400, "invalid_client");
+        let reply = exchange(&served, "", &basic(&credentials), "GRANT");
+        refused(&reply, "invalid_client");
+    }
+    let refresh = "grant_type=refresh_token&refresh_token=x";
+    let empty = basic(&format!("{id}:"));
+    let reply = served.request("POST", "/token", &empty, refresh);
+    refused(&reply, "invalid_client");
+}
+
+#[test]
+fn an_authorization_header_beats_credentials_in_the_body() {
+    let served = Served::start(&[]);
+    for (secret, in_body, status) in [
+        (&*served.client_secret, "client_secret=wrong", 200),
+        ("wrong", "client_secret=$SECRET", 400),
+    ] {
+        let headers = basic(&format!("{}:{secret}", served.client_id));
+        let form = format!("client_id=other&{in_body}");
+        json(
+            status,
+            &served.request("POST", "/device/code", &headers, &form),
+        );
     }
 }
 
 #[test]
-fn another_method_is_405_and_another_path_404() {
+fn a_method_that_an_endpoint_has_not_is_405_and_says_which_it_has() {
     let served = Served::start(&[]);
-    for (method, path, status) in [
-        ("GET", "/token", 405),
-        ("PUT", "/token", 405),
-        ("DELETE", "/authorize", 405),
-        ("POST", "/verification_code", 405),
-        ("GET", "/", 404),
-        ("GET", "/token/", 404),
-        ("POST", "/authorize/x", 404),
-    ] {
-        let reply = request(method, &format!("{}{path}", served.origin), "", "");
-        assert_eq!(reply.status, status, "{method} {path}: {reply:#?}");
+    for [path, allowed] in rows(
+        "/authorize         | GET, POST
+         /token             | POST
+         /device/code       | POST
+         /device            | GET, POST
+         /revoke_token      | POST
+         /info              | GET, POST
+         /verification_code | GET",
+    ) {
+        for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
+            let reply = served.request(method, path, "", "");
+            let refused = !allowed.split(", ").any(|allowed| allowed == method);
+            assert_eq!(reply.status == 405, refused, "{method} {path}");
+            let told = reply.header("Allow");
+            assert_eq!(told, refused.then_some(allowed), "{method} {path}");
+        }
+    }
+    for (method, path) in [("GET", "/"), ("GET", "/token/"), ("POST", "/authorize/x")] {
+        let reply = served.request(method, path, "", "");
+        assert_eq!(reply.status, 404, "{method} {path}: {reply:#?}");
     }
 }
 
 #[test]
 fn a_foreign_host_is_turned_away() {
-    let served = Served::start(&["--consent", "allow"]);
-    let url = served.authorize(&[]);
-    for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example"] {
-        let reply = request("GET", &url, &format!("Host: {host}\r\n"), "");
-        assert_eq!(reply.status, 421, "{host}: {reply:#?}");
-        assert_eq!(reply.header("Location"), None);
-    }
-    for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8000"] {
-        let reply = request("GET", &url, &format!("Host: {host}\r\n"), "");
-        assert_eq!(reply.status, 302, "{host}: {reply:#?}");
+    let served = Served::allowing(&[]);
+    let url = served.authorize("");
+    for [host, status] in rows(
+        "evil.example           | 421
+         evil.example:80        | 421
+         127.0.0.1.evil.example | 421
+         a@localhost            | 421
+                                | 421
+         localhost              | 302
+         LOCALHOST:1            | 302
+         127.0.0.1              | 302
+         [::1]:8000             | 302",
+    ) {
+        let header = format!("Host: {host}\r\n");
+        let reply = crate::support::browser::request("GET", &url, &header, "");
+        assert_eq!(reply.status.to_string(), status, "{host}: {reply:#?}");
+        assert_eq!(reply.header("Location").is_some(), status == "302");
     }
 }
 
 #[test]
 fn a_body_over_the_limit_is_413_and_one_at_it_is_read() {
     let served = Served::start(&[]);
-    let url = format!("{}/token", served.origin);
     let limit = 64 << 10;
-    let reply = request("POST", &url, FORM, &"x".repeat(limit));
-    refused(&reply, 400, "invalid_request");
+    let reply = served.post("/token", &"x".repeat(limit));
+    refused(&reply, "invalid_request");
     for size in [limit + 1, 1 << 20] {
-        let reply = request("POST", &url, FORM, &"x".repeat(size));
+        let reply = served.post("/token", &"x".repeat(size));
         assert_eq!(reply.status, 413, "{size}: {reply:#?}");
     }
-    let chunked = format!("{FORM}Transfer-Encoding: chunked\r\n");
-    let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", limit + 1, "x".repeat(limit + 1));
-    let target = url.strip_suffix("/token").unwrap();
-    let host = target.strip_prefix("http://").unwrap();
-    let bytes = format!("POST /token HTTP/1.1\r\nHost: {host}\r\n{chunked}\r\n{body}");
-    let reply = crate::support::browser::raw(host, bytes.as_bytes());
-    assert_eq!(reply.status, 413, "{reply:#?}");
 }

@@ -327,6 +327,23 @@ impl Drop for Running {
     }
 }
 
+/// The rows of a table, one in a line, whose columns stand between bars.
+#[track_caller]
+pub fn rows<const COLUMNS: usize>(table: &str) -> Vec<[&str; COLUMNS]> {
+    let lines = table.lines().filter(|line| !line.trim().is_empty());
+    let rows = lines.map(|line| {
+        let columns: Vec<_> = line.split('|').map(str::trim).collect();
+        <[&str; COLUMNS]>::try_from(columns).unwrap_or_else(|_| panic!("{line}"))
+    });
+    rows.collect()
+}
+
+/// A text in which `\r`, `\n`, `\0` and `\e` are written out.
+pub fn unescape(text: &str) -> String {
+    let text = text.replace(r"\r", "\r").replace(r"\n", "\n");
+    text.replace(r"\0", "\0").replace(r"\e", "\u{1b}")
+}
+
 /// Seconds since the epoch.
 pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -3,15 +3,25 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
 
+use serde_json::Value;
 use url::Url;
-use url::form_urlencoded::Serializer;
+use url::form_urlencoded::{self, Serializer};
 
 use super::Home;
-use super::browser::{Reply, request};
+use super::browser::{Reply, get, parameter, request};
 
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 pub const REDIRECT_URI: &str = "http://127.0.0.1:8000/";
+
+/// The credentials of the application. In every form, `$ID` and `$SECRET`
+/// stand for its own.
+pub const OWN: &str = "client_id=$ID&client_secret=$SECRET";
+
+/// A value in a form or a query.
+pub fn encoded(value: &str) -> String {
+    form_urlencoded::byte_serialize(value.as_bytes()).collect()
+}
 
 /// A sandbox that is being served, with what it printed.
 pub struct Served {
@@ -51,6 +61,11 @@ impl Served {
         }
     }
 
+    /// One whose user allows everything.
+    pub fn allowing(options: &[&str]) -> Served {
+        Served::start(&[&["--consent", "allow"], options].concat())
+    }
+
     /// What stands on standard output after the three lines.
     pub fn end(mut self) -> String {
         let mut rest = String::new();
@@ -59,22 +74,83 @@ impl Served {
         rest
     }
 
+    /// One request to this server.
+    pub fn request(&self, method: &str, target: &str, headers: &str, form: &str) -> Reply {
+        let form = form.replace("$ID", &self.client_id);
+        let form = form.replace("$SECRET", &self.client_secret);
+        let url = format!("{}{target}", self.origin);
+        request(method, &url, headers, &form)
+    }
+
+    pub fn get(&self, target: &str) -> Reply {
+        self.request("GET", target, "", "")
+    }
+
+    pub fn post(&self, target: &str, form: &str) -> Reply {
+        self.request("POST", target, FORM, form)
+    }
+
     /// An authorize URL; these parameters replace or go beside the usual ones,
     /// and an empty one leaves out what has its name.
-    pub fn authorize(&self, parameters: &[(&str, &str)]) -> String {
+    pub fn authorize(&self, parameters: &str) -> String {
+        let given: Vec<_> = form_urlencoded::parse(parameters.as_bytes()).collect();
         let usual = [
             ("response_type", "code"),
             ("client_id", &*self.client_id),
             ("redirect_uri", REDIRECT_URI),
             ("state", "st-1"),
         ];
-        let usual = usual
-            .iter()
-            .filter(|(name, _)| !parameters.iter().any(|(other, _)| other == name));
-        let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+        let is_given = |name: &str| given.iter().any(|(other, _)| other == name);
+        let usual = usual.iter().filter(|(name, _)| !is_given(name));
         let mut url = Url::parse(&self.origin).unwrap().join("authorize").unwrap();
-        url.query_pairs_mut().extend_pairs(usual.chain(given));
+        url.query_pairs_mut()
+            .extend_pairs(usual)
+            .extend_pairs(given.iter().filter(|(_, value)| !value.is_empty()));
         url.to_string()
+    }
+
+    /// The answer to an authorization request.
+    pub fn ask(&self, parameters: &str) -> Reply {
+        get(&self.authorize(parameters))
+    }
+
+    /// The code of a user who allows everything.
+    #[track_caller]
+    pub fn code(&self, parameters: &str) -> String {
+        parameter(&redirected(&self.ask(parameters)), "code").unwrap()
+    }
+
+    /// What the token endpoint gives for the code of such a redirect.
+    #[track_caller]
+    pub fn exchanged(&self, redirect: &Reply) -> Value {
+        let code = parameter(&redirected(redirect), "code").unwrap();
+        let form = format!("grant_type=authorization_code&code={code}&{OWN}");
+        json(200, &self.post("/token", &form))
+    }
+
+    /// A token that was asked for with these parameters.
+    #[track_caller]
+    pub fn token(&self, parameters: &str) -> Value {
+        self.exchanged(&self.ask(parameters))
+    }
+
+    pub fn refresh(&self, token: &Value) -> Reply {
+        let refresh_token = encoded(text(&token["refresh_token"]));
+        let form = format!("grant_type=refresh_token&refresh_token={refresh_token}&{OWN}");
+        self.post("/token", &form)
+    }
+
+    /// User info for this `Authorization`.
+    pub fn info(&self, authorization: &str) -> Reply {
+        let header = format!("Authorization: {authorization}\r\n");
+        self.request("GET", "/info?format=json", &header, "")
+    }
+
+    /// The user behind a token.
+    #[track_caller]
+    pub fn user(&self, token: &Value) -> Value {
+        let authorization = format!("OAuth {}", text(&token["access_token"]));
+        json(200, &self.info(&authorization))
     }
 
     /// Presses a button of a consent page by its label.
@@ -134,6 +210,29 @@ fn form_behind(page: &str, label: &str) -> (String, Vec<(String, String)>) {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
     Some(rest.split('"').next()?.to_owned())
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The JSON of an answer with this status.
+#[track_caller]
+pub fn json(status: u16, reply: &Reply) -> Value {
+    assert_eq!(reply.status, status, "{reply:#?}");
+    let kind = reply.header("Content-Type");
+    assert_eq!(kind, Some("application/json"), "{reply:#?}");
+    assert_eq!(reply.header("Cache-Control"), Some("no-store"));
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+/// Checks that an answer is this error and no token.
+#[track_caller]
+pub fn refused(reply: &Reply, error: &str) -> Value {
+    let body = json(400, reply);
+    assert_eq!(body["error"], error, "{reply:#?}");
+    assert_eq!(body.get("access_token"), None);
+    body
 }
 
 /// The address that an answer redirects to.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::browser::{Reply, address, answer, parameter, raw};
 use super::server::Server;
-use super::{Finished, Home, PATIENCE, Running};
+use super::{Finished, Home, PATIENCE, Running, rows, unescape};
 
 pub const ANSWER: &str = r#"{"access_token": "t0ken"}"#;
 
@@ -110,6 +110,50 @@ pub fn expect(status: u16, reply: &Reply) {
     assert_eq!(first, Some("default-src 'none'"), "{reply:#?}");
     let open = reply.head.to_ascii_lowercase().contains("access-control-");
     assert!(!open, "another origin may read it: {reply:#?}");
+}
+
+/// Checks that requests which are not HTTP/1, for this target, are refused.
+#[track_caller]
+pub fn refuses_what_is_not_http_1(to: SocketAddr, target: &str) {
+    let long = "a".repeat(17 << 10);
+    let relative = &target[1..];
+    for [request, status] in rows(
+        r"GET TARGET\r\n\r\n                                                | 400
+          PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0\0\0\0                     | 400
+          GET TARGET HTTP/2.0\r\nHOST                                       | 400
+          GET TARGET HTTP/1.1\r\nHost: localhost\r\nx\r\n\r\n                | 400
+          GET TARGET HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n            | 400
+          GET TARGET\0 HTTP/1.1\r\nHOST                                     | 400
+          GET TARGET HTTP/1.1\r\nx: a\0b\r\nHOST                            | 400
+          GET TARGETы HTTP/1.1\r\nHOST                                      | 400
+          GET  TARGET HTTP/1.1\r\nHOST                                      | 400
+          GET TARGET x HTTP/1.1\r\nHOST                                     | 400
+          GET RELATIVE HTTP/1.1\r\nHOST                                     | 400
+          GET ftp://localhostTARGET HTTP/1.1\r\nHOST                        | 400
+          CONNECT localhost:80 HTTP/1.1\r\nHOST                             | 400
+          GET * HTTP/1.1\r\nHOST                                            | 404
+          \0\0\0\0\r\n\r\n                                                  | 400
+          \r\n\r\n\r\n\r\n                                                  | 400
+          GET /LONG HTTP/1.1\r\nHOST                                        | 431
+          GET TARGET HTTP/1.1\r\nx: LONG\r\nHOST                            | 431
+          GET TARGET HTTP/1.1\r\n200_LINES                                  | 431
+          GET TARGET HTTP/1.1\r\n10000_LINES                                | 431",
+    ) {
+        let sent = unescape(request).replace("HOST", "Host: localhost\r\n\r\n");
+        let sent = sent.replace("TARGET", target).replace("RELATIVE", relative);
+        let sent = sent.replace("LONG", &long);
+        let sent = sent.replace("10000_LINES", &("x: y\r\n".repeat(10_000) + "\r\n"));
+        let sent = sent.replace("200_LINES", &("x: y\r\n".repeat(200) + "\r\n"));
+        let reply = raw(to, sent.as_bytes());
+        assert_eq!(reply.status.to_string(), status, "{request}: {reply:#?}");
+        expect(reply.status, &reply);
+    }
+}
+
+/// How a client begins that speaks TLS.
+pub fn tls_hello() -> Vec<u8> {
+    let begin = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+    [begin, [7; 400].as_slice()].concat()
 }
 
 /// A connection on which this was sent, and nothing is read.
