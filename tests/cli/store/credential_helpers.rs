@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use super::keychain::{helper, logged_in, prints};
+use crate::support::documents::{programs, shell};
 use crate::support::files::mkfifo;
 use crate::support::login::{ANSWER, TOKEN, complete, login, refused, with_browser};
+use crate::support::sandbox::Served;
 use crate::support::server::{Server, json as answer};
 use crate::support::terminal::Terminal;
-use crate::support::{Home, PATIENCE, run};
+use crate::support::{Home, PATIENCE, block, run};
 
 #[test]
 #[ignore = "needs pass"]
@@ -119,6 +121,34 @@ impl Drop for Session {
         drop(self.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+#[test]
+#[ignore = "needs docker-credential-secretservice, gnome-keyring, dbus and curl"]
+fn the_documented_commands_move_a_profile_into_the_keychain_and_out_of_it() {
+    let home = Home::new();
+    let served = Served::start(&["--consent", "allow", "--client-id", "ID"]);
+    let session = Session::start(&home);
+    programs(&home, &[]);
+    let text = block("keychain");
+    let (first, rest) = text.split_once('\n').unwrap();
+    let script = format!(
+        "{first}
+        grep -q '\"keychain\":\"secretservice\"' data/yandex-token/work.json
+        if grep y0_ data/yandex-token/work.json; then exit 9; fi
+        {rest}
+        grep y0_ data/yandex-token/work.json"
+    );
+    let mut command = shell(&home, &script);
+    command
+        .env("DBUS_SESSION_BUS_ADDRESS", &session.address)
+        .env("YANDEX_OAUTH_URL", &served.origin)
+        .env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/")
+        .env("BROWSER", "curl -sSL");
+    let done = run(command);
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    assert!(done.stdout.starts_with("y0_"), "{done:#?}");
+    assert_eq!(session.entries(&home).trim(), "{}");
 }
 
 #[test]
