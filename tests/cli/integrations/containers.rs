@@ -16,6 +16,7 @@ const DOCKER: &str = "\
     set -- run --network host --cgroups disabled --ulimit nofile=1024:1024 \\
         --ulimit nproc=1024:1024 --env YANDEX_OAUTH_URL \"$@\"; }
 unshare -m sh -euc 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup
+    mount -t tmpfs none /run; mount -t tmpfs none /dev/shm
     exec podman --root ~/podman --runroot ~/podman-run --storage-driver vfs \\
         --cgroup-manager cgroupfs --events-backend none \"$@\"' sh \"$@\"";
 
