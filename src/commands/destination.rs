@@ -73,7 +73,7 @@ impl Destination {
     /// it is kept elsewhere, and the error says where.
     pub fn put_or_rescue(self, token: &StoredToken) -> Result<(), Error> {
         self.put(token)
-            .map_err(|error| rescued(error, token.to_rescue().expose_secret().as_bytes()))
+            .map_err(|error| rescued(error, token.to_standalone().expose_secret().as_bytes()))
     }
 }
 
@@ -91,7 +91,7 @@ fn render(token: &StoredToken, format: Format) -> SecretString {
     let access_token = token.access_token.expose_secret();
     match format {
         Format::Token => format!("{access_token}\n").into(),
-        Format::Json => token.to_json(),
+        Format::Json => token.to_standalone(),
         Format::Env => format!("YANDEX_TOKEN={access_token}\n").into(),
         Format::Header => format!("Authorization: OAuth {access_token}\n").into(),
         Format::Bearer => format!("Authorization: Bearer {access_token}\n").into(),

@@ -177,10 +177,9 @@ impl Saved<'_> {
             Ok(answer) => {
                 let (id, origin) = (issuer.client_id.clone(), issuer.origin.clone());
                 let token = token.refreshed(answer, id, origin);
-                let saved = self
-                    .location
-                    .commit(lock, &token)
-                    .map_err(|error| rescued(error, token.to_rescue().expose_secret().as_bytes()));
+                let saved = self.location.commit(lock, &token).map_err(|error| {
+                    rescued(error, token.to_standalone().expose_secret().as_bytes())
+                });
                 Ok((token, saved))
             }
             Err(error) => {

@@ -232,7 +232,7 @@ impl StoredToken {
     }
 
     /// A token file of its own, without the keychain.
-    pub fn to_rescue(&self) -> SecretString {
+    pub fn to_standalone(&self) -> SecretString {
         let token = self.clone();
         StoredToken {
             keychain: None,

@@ -252,6 +252,20 @@ fn only_a_profile_is_kept_in_a_keychain() {
 }
 
 #[test]
+fn a_token_printed_as_json_is_a_token_file_without_the_keychain() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    let arguments = ["token", "--format", "json", "-o", "token.json"];
+    let done = run(command(&home, &arguments));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    let asked = calls(&home);
+    let done = run(command(&home, &["token", "--token-file", "token.json"]));
+    assert_eq!(done.stdout, format!("{TOKEN}\n"), "{done:#?}");
+    assert_eq!(calls(&home), asked);
+}
+
+#[test]
 fn a_hundred_at_once_make_one_request_and_find_the_new_secrets() {
     for expires_in in [-10, 3600] {
         let home = Home::new();
