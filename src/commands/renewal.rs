@@ -129,7 +129,7 @@ impl Saved<'_> {
         if is_paused(seen) && !was_without_secret {
             return Err(Skipped::Silent(self.noted(seen)));
         }
-        let issuer = self.issuer(seen).map_err(silent)?;
+        let mut issuer = self.issuer(seen).map_err(silent)?;
         let needs_secret = seen.renew_error.as_deref() == Some("invalid_client");
         if !issuer.has_secret
             && needs_secret
@@ -137,10 +137,7 @@ impl Saved<'_> {
         {
             return Err(Skipped::Silent(self.noted(seen)));
         }
-        let issuer = Issuer {
-            client: issuer.client.connecting_within(CONNECT_LIMIT),
-            ..issuer
-        };
+        issuer.client.connect_limit = CONNECT_LIMIT;
         let file = self.location.file().map_err(silent)?;
         let lock = file.try_lock().map_err(silent)?.ok_or(Skipped::Busy)?;
         let token = self.load().map_err(silent)?;

@@ -3,8 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
-
 use super::application::{client_secret, read_secret, server};
 use super::variable;
 use crate::cli;
@@ -145,8 +143,9 @@ impl Issuer {
     /// The client, which shows none of the token's secrets in an error.
     pub fn client_for(&self, token: &StoredToken) -> Client {
         let secrets = [Some(&token.access_token), token.refresh_token.as_ref()];
-        let secrets: Vec<SecretString> = secrets.into_iter().flatten().cloned().collect();
-        self.client.clone().knowing(secrets)
+        let mut client = self.client.clone();
+        client.known = secrets.into_iter().flatten().cloned().collect();
+        client
     }
 
     /// # Errors

@@ -27,10 +27,10 @@ pub struct Client {
     server: Server,
     client_id: String,
     client_secret: Option<ClientSecret>,
-    /// What the server knows of us beside what a request sends it.
-    known: Vec<SecretString>,
-    /// All tries to connect together.
-    connect_limit: Duration,
+    /// Secrets that the server gave us before, and must not make us show.
+    pub known: Vec<SecretString>,
+    /// For all tries to connect together.
+    pub connect_limit: Duration,
 }
 
 /// A client secret, and where it came from: Yandex may report that it
@@ -70,22 +70,6 @@ impl Client {
         })
     }
 
-    /// Gives up a server that can't be reached in this time.
-    pub fn connecting_within(self, connect_limit: Duration) -> Client {
-        Client {
-            connect_limit,
-            ..self
-        }
-    }
-
-    /// Secrets that the server gave us before, and must not make us show.
-    pub fn knowing(self, known: impl IntoIterator<Item = SecretString>) -> Client {
-        Client {
-            known: known.into_iter().collect(),
-            ..self
-        }
-    }
-
     /// Exchanges an authorization code (RFC 6749, 4.1.3; RFC 7636, 4.5). The
     /// request is sent once: a code that was sent may be spent.
     pub fn exchange_code(
@@ -122,16 +106,13 @@ impl Client {
         subject: &str,
         scope: Option<&str>,
     ) -> Result<TokenResponse, Error> {
-        let is_uid = subject.bytes().all(|b| b.is_ascii_digit());
-        let subject_type = match is_uid {
+        let subject_type = match subject.bytes().all(|b| b.is_ascii_digit()) {
             true => "urn:yandex:params:oauth:token-type:uid",
             false => "urn:yandex:params:oauth:token-type:email",
         };
+        let grant_type = "urn:ietf:params:oauth:grant-type:token-exchange";
         let mut parameters = vec![
-            (
-                "grant_type",
-                "urn:ietf:params:oauth:grant-type:token-exchange",
-            ),
+            ("grant_type", grant_type),
             ("subject_token", subject),
             ("subject_token_type", subject_type),
         ];
@@ -256,38 +237,35 @@ impl Client {
         let own = self.client_secret.iter().map(|given| &given.secret);
         let secrets = secrets.iter().copied().chain(own).chain(&self.known);
         let secrets: Vec<_> = secrets.collect();
+        let hide = |text: &String| redact(text, &secrets);
         let redacted = OAuthError {
-            error: redact(&refusal.error, &secrets),
-            description: refusal
-                .description
-                .as_ref()
-                .map(|text| redact(text, &secrets)),
+            error: hide(&refusal.error),
+            description: refusal.description.as_ref().map(hide),
         };
-        let mut error = response::refused(what, &redacted);
-        error.hint = self.advice(refusal);
-        error
+        Error {
+            hint: self.advice(&refusal.error),
+            ..response::refused(what, &redacted)
+        }
     }
 
     /// What the user can do about an OAuth error.
-    fn advice(&self, refusal: &OAuthError) -> Option<String> {
-        let advice = match refusal.error.as_str() {
-            "invalid_client" => match &self.client_secret {
-                None => {
-                    "Check the application ID. An application that wants its password too \
-                     gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
-                }
-                Some(given) => {
-                    return Some(format!(
-                        "Check the application ID and its password, which came from {}.",
-                        given.source
-                    ));
-                }
-            },
-            "invalid_grant" | "bad_verification_code" => {
+    fn advice(&self, error: &str) -> Option<String> {
+        let advice = match (error, &self.client_secret) {
+            ("invalid_client", Some(given)) => {
+                let source = &given.source;
+                return Some(format!(
+                    "Check the application ID and its password, which came from {source}."
+                ));
+            }
+            ("invalid_client", None) => {
+                "Check the application ID. An application that wants its password too \
+                 gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
+            }
+            ("invalid_grant" | "bad_verification_code", _) => {
                 "A code is good once and for ten minutes: log in again."
             }
-            "invalid_scope" => "The application's scopes have changed: log in again.",
-            "unauthorized_client" => {
+            ("invalid_scope", _) => "The application's scopes have changed: log in again.",
+            ("unauthorized_client", _) => {
                 "The application is waiting for moderation, or was turned down."
             }
             _ => return None,

@@ -14,7 +14,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 use ureq::{Agent, Body, Timeout};
 use url::Url;
 
-use super::connect::{CONNECT_TIME, RacingConnector};
+use super::connect::{CONNECT_TIME, InTurn};
 use super::response::HttpResponse;
 use super::{failure, proxy};
 use crate::error::{Error, Kind};
@@ -43,7 +43,6 @@ pub fn post(
 ) -> Result<HttpResponse, Error> {
     let begun = Instant::now();
     let left_of = |limit: Duration| (begun + limit).saturating_duration_since(Instant::now());
-    let left = || left_of(limit);
     let mut retries = RETRIES.iter();
     loop {
         let begun = Instant::now();
@@ -56,24 +55,21 @@ pub fn post(
             .content_type("application/x-www-form-urlencoded")
             .header("Accept", "application/json");
         let form = form.clone();
-        let failed = match within(left(), move || request.send(form.expose_secret())) {
+        let error = match within(left_of(limit), move || request.send(form.expose_secret())) {
             Ok(response) => {
                 let (status, took) = (response.status, begun.elapsed().as_millis());
                 output::debug(&format!("POST {url}: {status} in {took} ms"));
                 return Ok(response);
             }
-            Err(failed) => failed,
+            Err(error) => error,
         };
-        let again = retries
-            .next()
-            .filter(|wait| failed.never_connected() && **wait < left_of(limit.min(connect_limit)));
-        match again {
-            Some(wait) => {
+        match retries.next() {
+            Some(wait) if never_connected(&error) && *wait < left_of(limit.min(connect_limit)) => {
                 let wait_ms = wait.as_millis();
                 output::debug(&format!("no connection to {url}: again in {wait_ms} ms"));
                 thread::sleep(*wait);
             }
-            None => return Err(failed.explain(agent, url, what)),
+            _ => return Err(failed(&error, agent, url, what)),
         }
     }
 }
@@ -86,17 +82,9 @@ pub fn get(
     authorization: &SecretString,
     limit: Duration,
 ) -> Result<HttpResponse, Error> {
-    let request = agent
-        .get(url.as_str())
-        .config()
-        .timeout_global(Some(limit))
-        .build();
-    let authorization = authorization.clone();
-    let send = move || {
-        let value = authorization.expose_secret();
-        request.header("Authorization", value).call()
-    };
-    within(limit, send).map_err(|failed| failed.explain(agent, url, what))
+    let value = authorization.expose_secret();
+    let request = agent.get(url.as_str()).header("Authorization", value);
+    within(limit, || request.call()).map_err(|error| failed(&error, agent, url, what))
 }
 
 /// The settings that every request to this URL's host is made with.
@@ -116,6 +104,7 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
         .proxy(proxy)
         .http_status_as_error(false)
         .max_redirects(0)
+        .max_idle_connections(0)
         .timeout_connect(Some(CONNECT_TIME))
         // The default is 128 KiB each, zeroed for every request.
         .input_buffer_size(MAX_HEAD + (16 << 10))
@@ -123,22 +112,11 @@ pub fn agent(url: &Url) -> Result<Agent, Error> {
         .max_response_header_size(MAX_HEAD)
         .user_agent(concat!("yandex-token/", env!("CARGO_PKG_VERSION")))
         .build();
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(RacingConnector)
-            .chain(RustlsConnector::default());
-    Ok(Agent::with_parts(
-        config,
-        connector,
-        DefaultResolver::default(),
-    ))
-}
-
-/// A request that got no answer, or not a whole one.
-struct Failed {
-    error: ureq::Error,
-    /// Whether a part of the answer came.
-    answered: bool,
+    let connector = ConnectProxyConnector::default()
+        .chain(InTurn::default())
+        .chain(RustlsConnector::default());
+    let resolver = DefaultResolver::default();
+    Ok(Agent::with_parts(config, connector, resolver))
 }
 
 /// Sends a request, and returns the response. The limit is kept here and not by
@@ -148,17 +126,9 @@ struct Failed {
 fn within(
     limit: Duration,
     send: impl FnOnce() -> Result<Response<Body>, ureq::Error> + Send + 'static,
-) -> Result<HttpResponse, Failed> {
+) -> Result<HttpResponse, ureq::Error> {
     let (done, answer) = channel();
-    let work = move || {
-        let _ = done.send(read(send()));
-    };
-    let failed = |error| Failed {
-        error,
-        answered: false,
-    };
-    let started = thread::Builder::new().spawn(work);
-    started.map_err(|error| failed(ureq::Error::Io(error)))?;
+    thread::Builder::new().spawn(move || drop(done.send(send().and_then(read))))?;
     let mut left = limit;
     while !left.is_zero() {
         let wait = left.min(TICK);
@@ -167,87 +137,64 @@ fn within(
             Err(_) => left -= wait,
         }
     }
-    Err(failed(ureq::Error::Timeout(Timeout::Global)))
+    Err(ureq::Error::Timeout(Timeout::Global))
 }
 
-fn read(sent: Result<Response<Body>, ureq::Error>) -> Result<HttpResponse, Failed> {
-    let mut answer = sent.map_err(|error| Failed {
-        error,
-        answered: false,
-    })?;
-    let status = answer.status().as_u16();
+fn read(mut answer: Response<Body>) -> Result<HttpResponse, ureq::Error> {
     let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
-    let location = header("Location");
-    let has_captcha_header = answer.headers().contains_key("X-Yandex-Captcha");
-    let body = answer.body_mut().with_config().limit(MAX_BODY);
-    match body.read_to_vec() {
-        Ok(body) => Ok(HttpResponse {
-            status,
-            body,
-            location,
-            has_captcha_header,
-        }),
-        Err(error) => Err(Failed {
-            error,
-            answered: true,
-        }),
+    Ok(HttpResponse {
+        status: answer.status().as_u16(),
+        location: header("Location"),
+        has_captcha_header: answer.headers().contains_key("X-Yandex-Captcha"),
+        body: {
+            let body = answer.body_mut().with_config().limit(MAX_BODY);
+            body.read_to_vec()?
+        },
+    })
+}
+
+/// True where not a byte can have reached the server.
+fn never_connected(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
+        ureq::Error::Io(error) => {
+            error.kind() == ErrorKind::NotConnected
+                || platform::is_lookup(error)
+                // The listener will have freed some in a moment.
+                || platform::is_out_of_descriptors(error)
+        }
+        _ => false,
     }
 }
 
-impl Failed {
-    /// True where not a byte can have reached the server.
-    fn never_connected(&self) -> bool {
-        match &self.error {
-            _ if self.answered => false,
-            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
-            ureq::Error::Timeout(at) => matches!(at, Timeout::Resolve | Timeout::Connect),
-            ureq::Error::Io(error) => {
-                matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionRefused
-                        | ErrorKind::HostUnreachable
-                        | ErrorKind::NetworkUnreachable
-                        | ErrorKind::AddrNotAvailable
-                ) || platform::is_lookup(error)
-                    // The listener will have freed some in a moment.
-                    || platform::is_out_of_descriptors(error)
-            }
-            _ => false,
+/// The error of a request in words for people.
+fn failed(error: &ureq::Error, agent: &Agent, url: &Url, what: &str) -> Error {
+    let (mut why, hint) = failure::explain(error);
+    let mut hint = hint.map(str::to_owned);
+    if let (None, Some(proxy)) = (&hint, agent.config().proxy()) {
+        if matches!(error, ureq::Error::ConnectProxyFailed(why) if why.contains("407")) {
+            why = match proxy::offered_schemes(proxy, url) {
+                Some(schemes) => format!(
+                    "the proxy wants authentication by {schemes} (407); this program has Basic"
+                ),
+                None => "the proxy wants another user or password (407)".to_owned(),
+            };
         }
+        hint = Some(format!(
+            "The way there leads through the proxy {}:{}, which HTTPS_PROXY or ALL_PROXY names.",
+            proxy.host(),
+            proxy.port()
+        ));
     }
-
-    fn wants_authentication(&self) -> bool {
-        matches!(&self.error, ureq::Error::ConnectProxyFailed(why) if why.contains("407"))
-    }
-
-    /// The error in words for people.
-    fn explain(&self, agent: &Agent, url: &Url, what: &str) -> Error {
-        let error = match (failure::tls_cause(&self.error), agent.config().proxy()) {
-            (Some(error), _) => failure::tls_failed(what, error),
-            (None, Some(proxy)) if self.wants_authentication() => {
-                let why = match proxy::offered_schemes(proxy, url) {
-                    Some(schemes) => format!(
-                        "the proxy wants authentication by {schemes} (407); this program has Basic"
-                    ),
-                    None => "the proxy wants another user or password (407)".to_owned(),
-                };
-                Error::new(Kind::Unreachable, what, why)
-            }
-            _ => Error::new(Kind::Unreachable, what, failure::why(&self.error)),
-        };
-        match agent.config().proxy() {
-            Some(proxy) if error.hint.is_none() => error.hint(format!(
-                "The way there leads through the proxy {}:{}, which HTTPS_PROXY or ALL_PROXY names.",
-                proxy.host(),
-                proxy.port()
-            )),
-            _ => error,
-        }
+    Error {
+        hint,
+        ..Error::new(Kind::Unreachable, what, why)
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
