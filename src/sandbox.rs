@@ -8,6 +8,7 @@ mod application;
 mod authorize;
 mod device;
 mod fault;
+mod form;
 mod info;
 mod log;
 pub mod multipart;

@@ -210,7 +210,7 @@ impl Location {
 
     /// Whether the token file is one of the profiles.
     pub fn is_in_data_directory(&self) -> bool {
-        let directory = |path: &Path| files::parent(path).canonicalize().ok();
+        let directory = |path: &Path| ownership::parent(path).canonicalize().ok();
         match self {
             Location::Profile(_) => true,
             Location::File(path) => {
@@ -295,7 +295,7 @@ fn make_data_dir() -> Result<PathBuf, Error> {
             // Root makes it for the user whose home it is in.
             #[cfg(unix)]
             Ok(()) => {
-                if let Some((user, group)) = ownership::owner_of_directory(files::parent(dir)) {
+                if let Some((user, group)) = ownership::owner_of_directory(ownership::parent(dir)) {
                     std::os::unix::fs::chown(dir, Some(user), Some(group))
                         .map_err(|error| creating(dir, &error))?;
                 }

@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use super::authorize::{finish, wait};
-use super::parameters::{Form, Parameters};
+use super::form::Form;
+use super::parameters::Parameters;
 use super::state::{DEVICE_LIFETIME, DeviceCode, Goal, Pending, State};
 use super::{Consent, Refusal, pages};
 use crate::http::{Request, Response};

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use url::form_urlencoded;
 
-use super::parameters::Parameters;
+use super::parameters::{FAULT, Parameters};
 use crate::http::{Delivery, Request, Response};
 
-/// The parameter and the header with which a client asks for one itself.
-pub const PARAMETER: &str = "sandbox_fault";
+/// The header with which a client asks for one itself.
 const HEADER: &str = "Sandbox-Fault";
 
 pub const ON_DEMAND: &str = "A fault on demand";
@@ -117,7 +116,7 @@ impl Kind {
 /// What is wrong with the client's own.
 pub fn next(faults: &mut [Fault], request: &Request) -> Result<Option<Kind>, String> {
     let query = form_urlencoded::parse(request.query.as_bytes());
-    let asked = query.filter(|(name, _)| name == PARAMETER).last();
+    let asked = query.filter(|(name, _)| name == FAULT).last();
     let asked = asked.as_ref().map(|(_, value)| &**value);
     if let Some(asked) = request.header(HEADER).or(asked) {
         return Kind::parse(asked).map(Some);

@@ -1,15 +1,14 @@
-//! The parameters of a request, each at most once (RFC 6749, 3.1), and the
-//! client of a form, by its body or by HTTP Basic (RFC 6749, 2.3).
+//! The parameters of a request, each at most once (RFC 6749, 3.1).
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded;
 
-use super::state::State;
-use super::{Refusal, fault, multipart};
+use super::{Refusal, multipart};
 use crate::http::Request;
+
+/// The parameter with which a client asks for a fault.
+pub const FAULT: &str = "sandbox_fault";
 
 pub struct Parameters(BTreeMap<String, String>);
 
@@ -20,7 +19,7 @@ impl Parameters {
     /// One that is there twice.
     pub fn of_query(request: &Request) -> Result<Parameters, &'static str> {
         let pairs = form_urlencoded::parse(request.query.as_bytes()).into_owned();
-        Parameters::unique(pairs.filter(|(name, _)| name != fault::PARAMETER))
+        Parameters::unique(pairs.filter(|(name, _)| name != FAULT))
     }
 
     /// The parameters of the body.
@@ -80,59 +79,4 @@ impl Parameters {
         }
         Ok(())
     }
-}
-
-/// A form whose client is known.
-pub struct Form {
-    pub fields: Parameters,
-    has_secret: bool,
-}
-
-impl Form {
-    /// Reads the form and checks the client's credentials.
-    pub fn of(request: &Request, state: &State) -> Result<Form, Refusal> {
-        let basic = request.header("Authorization").map(basic).transpose()?;
-        if !Parameters::of_query(request).is_ok_and(|query| query.0.is_empty()) {
-            let why = "Parameters belong into the body, not into the URL";
-            return Err(("invalid_request", why));
-        }
-        let fields = Parameters::of_form(request).map_err(|why| ("invalid_request", why))?;
-        let (client_id, secret) = match &basic {
-            Some((id, secret)) => (Some(&**id), Some(&**secret)),
-            None => (fields.get("client_id"), fields.get("client_secret")),
-        };
-        if client_id.ok_or(("invalid_request", "client_id is missing"))? != state.client_id {
-            return Err(("invalid_client", "Client not found"));
-        }
-        let secret = secret.filter(|secret| !secret.is_empty());
-        if secret.is_some_and(|secret| secret != state.client_secret) {
-            return Err(("invalid_client", "Wrong client secret"));
-        }
-        let has_secret = secret.is_some();
-        Ok(Form { fields, has_secret })
-    }
-
-    pub fn required(&self, name: &str, missing: &'static str) -> Result<&str, Refusal> {
-        self.fields.get(name).ok_or(("invalid_request", missing))
-    }
-
-    pub fn require_secret(&self) -> Result<(), Refusal> {
-        match self.has_secret {
-            true => Ok(()),
-            false => Err(("invalid_client", "Client secret is missing")),
-        }
-    }
-}
-
-/// The ID and the secret of an `Authorization` header.
-fn basic(header: &str) -> Result<(String, String), Refusal> {
-    let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(("Basic auth required", ""));
-    }
-    let decoded = STANDARD.decode(rest.trim()).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let pair = text.as_ref().and_then(|text| text.split_once(':'));
-    let (id, secret) = pair.ok_or(("Malformed Authorization header", ""))?;
-    Ok((id.to_owned(), secret.to_owned()))
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Refusal;
 use super::application::Grant;
-use super::parameters::Form;
+use super::form::Form;
 use super::state::{Challenge, Code, DeviceCode, State, Token};
 use crate::http::{Request, Response};
 

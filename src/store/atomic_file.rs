@@ -150,7 +150,7 @@ impl AtomicFile {
                 )
             });
         }
-        let owner = ownership::owner_of_directory(files::parent(&self.target));
+        let owner = ownership::owner_of_directory(ownership::parent(&self.target));
         let owner = owner.or_else(|| ownership::owner_to_keep(&self.target));
         let lock = files::open_lock(path, owner);
         lock.map(Some).map_err(|error| self.error(error))
@@ -262,7 +262,8 @@ impl Lock {
     /// A rename or removal itself reaches the disk with the directory.
     fn sync_directory(&self) {
         #[cfg(unix)]
-        let _ = File::open(files::parent(&self.file.target)).and_then(|dir| platform::sync(&dir));
+        let _ =
+            File::open(ownership::parent(&self.file.target)).and_then(|dir| platform::sync(&dir));
     }
 }
 

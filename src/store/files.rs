@@ -6,20 +6,12 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::ownership::{self, Owner, check_directory, refuse_planted};
+use super::ownership::{self, Owner, check_directory, parent, refuse_planted};
 use crate::error::Error;
 use crate::platform;
 
 /// Links that are followed one after the other.
 const MAX_LINKS: usize = 40;
-
-/// The directory that a file is in.
-pub fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
 
 /// A name beside a file: `.NAME` and the suffix.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -11,8 +11,18 @@ pub use not_unix::*;
 #[cfg(unix)]
 pub use unix::*;
 
+use std::path::Path;
+
 /// A user and a group.
 pub type Owner = (u32, u32);
+
+/// The directory that a file is in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
 
 #[cfg(unix)]
 mod unix {
@@ -22,11 +32,10 @@ mod unix {
     use std::path::Path;
     use std::sync::Mutex;
 
-    use super::Owner;
+    use super::{Owner, parent};
     use crate::error::Error;
     use crate::output;
     use crate::platform;
-    use crate::store::files::parent;
 
     /// Refuses what another user has put into a directory that everybody can
     /// write, /tmp for instance: a link there would choose which of our files is
