@@ -12,17 +12,16 @@ mod usage;
 pub mod values;
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::error::EXIT_STATUS;
-pub use login::Login;
+pub use login::{Login, Redirect, Request};
 pub use printed::{Completions, Man, Shell};
 pub use sandbox::Sandbox;
-pub use shared::{Application, Format, Location, Output};
-use values::{duration, variable_name};
+pub use shared::{Application, Format, Location, Output, Renewal, Saved};
+use values::variable_name;
 
 const EXAMPLES: &str = "\
 Try it, without an account or a network:
@@ -84,18 +83,10 @@ pub fn parse() -> Result<Cli, clap::Error> {
 
 fn parse_with_clap(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let cli = Cli::try_parse_from(&arguments).map_err(|error| match error.kind() {
+    Cli::try_parse_from(&arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp => full_help(&arguments).unwrap_or(error),
         _ => error,
-    })?;
-    let contradiction = match &cli.command {
-        Command::Login(login) => login.contradiction(),
-        _ => None,
-    };
-    match contradiction {
-        Some(why) => Err(error("login", ErrorKind::ArgumentConflict, why)),
-        None => Ok(cli),
-    }
+    })
 }
 
 /// The help of a command that `--help` or `help` asks for: all options, in the
@@ -107,27 +98,14 @@ fn full_help(arguments: &[OsString]) -> Option<clap::Error> {
     }
     let mut root = Cli::command();
     root.build();
-    let mut names = arguments.iter().filter_map(|word| word.to_str());
-    let command = names.find_map(|name| root.find_subcommand(name).filter(|_| name != "help"))?;
-    let about = command.get_long_about().or_else(|| command.get_about());
-    let about = about.cloned().unwrap_or_default();
-    let command = command
-        .clone()
-        .about(about)
-        .mut_args(|option| option.hide_short_help(false));
-    let help = command.clone().render_help();
-    let shown = clap::Command::new("help").override_help(help);
-    shown.try_get_matches_from(["help", "--help"]).err()
-}
-
-/// An error in clap's form, with the usage of this command.
-fn error(command: &str, kind: ErrorKind, why: &str) -> clap::Error {
-    let mut root = Cli::command();
-    root.build();
-    match root.find_subcommand_mut(command) {
-        Some(command) => command.error(kind, why),
-        None => root.error(kind, why),
+    let mut names = arguments.iter().filter(|name| *name != "help");
+    let mut command = names.find_map(|name| root.find_subcommand(name))?.clone();
+    if let Some(about) = command.get_long_about().cloned() {
+        command = command.about(about);
     }
+    let mut command = command.mut_args(|option| option.hide_short_help(false));
+    let shown = clap::Command::new("help").override_help(command.render_help());
+    shown.try_get_matches_from(["help", "--help"]).err()
 }
 
 // Deferred: `token` is run too often to set up the options of all the others.
@@ -198,23 +176,13 @@ YANDEX_CLIENT_SECRET or --client-secret-file.";
 #[command(after_help = TOKEN_EXAMPLES)]
 pub struct Token {
     #[command(flatten)]
-    pub location: Location,
-
-    #[command(flatten)]
-    pub application: Application,
+    pub saved: Saved,
 
     #[command(flatten)]
     pub result: Output,
 
-    /// Life the token must have left: 90s, 5m, 1h
-    /// [default: 5m, or less if it can't be renewed]
-    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
-    pub min_ttl: Option<Duration>,
-
-    /// Never ask the server: exit 7 with less life
-    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
-    #[arg(long, verbatim_doc_comment)]
-    pub no_renew: bool,
+    #[command(flatten)]
+    pub renewal: Renewal,
 }
 
 const REFRESH_EXAMPLES: &str = "\
@@ -228,10 +196,7 @@ Examples:
 #[command(after_help = REFRESH_EXAMPLES)]
 pub struct Refresh {
     #[command(flatten)]
-    pub location: Location,
-
-    #[command(flatten)]
-    pub application: Application,
+    pub saved: Saved,
 
     #[command(flatten)]
     pub result: Output,
@@ -245,10 +210,7 @@ Example:
 #[command(after_help = REVOKE_EXAMPLES)]
 pub struct Revoke {
     #[command(flatten)]
-    pub location: Location,
-
-    #[command(flatten)]
-    pub application: Application,
+    pub saved: Saved,
 
     /// Only forget it here; it stays valid there
     #[arg(long)]
@@ -271,17 +233,11 @@ pub struct Status {
     pub online: bool,
 
     /// How to show them: table or json [default: table]
-    #[arg(
-        long,
-        value_enum,
-        default_value = "table",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    pub format: StatusFormat,
+    #[arg(long, hide_possible_values = true)]
+    pub format: Option<StatusFormat>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 pub enum StatusFormat {
     Table,
     Json,
@@ -296,20 +252,10 @@ Example:
 #[command(after_help = EXEC_EXAMPLES)]
 pub struct Exec {
     #[command(flatten)]
-    pub location: Location,
+    pub saved: Saved,
 
     #[command(flatten)]
-    pub application: Application,
-
-    /// Life the token must have left: 90s, 5m, 1h
-    /// [default: 5m, or less if it can't be renewed]
-    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
-    pub min_ttl: Option<Duration>,
-
-    /// Never ask the server: exit 7 with less life
-    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
-    #[arg(long, verbatim_doc_comment)]
-    pub no_renew: bool,
+    pub renewal: Renewal,
 
     /// Variable to set [default: YANDEX_TOKEN]
     #[arg(long, value_name = "NAME", default_value = "YANDEX_TOKEN", hide_default_value = true,

@@ -19,7 +19,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::{self, ExitCode, ExitStatus};
 
-use crate::cli::{self, Command};
+use crate::cli::{self, Command, values};
 use crate::error::Error;
 use crate::output;
 use crate::platform;
@@ -27,37 +27,31 @@ use crate::store::Location;
 
 pub fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Login(options) => login::run(*options),
-        Command::Token(options) => token::run(options),
-        Command::Refresh(options) => refresh::run(options),
-        Command::Revoke(options) => revoke::run(options),
-        Command::Status(options) => status::run(options),
-        Command::Exec(options) => exec::run(options),
-        Command::Sandbox(options) => sandbox::run(options),
-        Command::Completions(options) => completions::run(options),
-        Command::Man(options) => man::run(options),
+        Command::Login(options) => login::run(*options)?,
+        Command::Token(options) => token::run(options)?,
+        Command::Refresh(options) => refresh::run(options)?,
+        Command::Revoke(options) => revoke::run(options)?,
+        Command::Completions(options) => completions::run(options)?,
+        Command::Man(options) => man::run(options)?,
+        Command::Status(options) => return status::run(options),
+        Command::Exec(options) => return exec::run(options),
+        Command::Sandbox(options) => return sandbox::run(options),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints help, version and errors of the command line in clap's own form.
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub fn usage(error: &clap::Error) -> Result<ExitCode, Error> {
     if let Some(url) = sandbox::url_to_browse() {
         return sandbox::browse(&url);
     }
-    let printed = match error.use_stderr() {
-        true => Ok(()),
-        false => output::check_stdout(),
-    };
-    let printed = printed.and_then(|()| {
-        let printed = error.print();
-        printed.map_err(|cause| output::written("writing to standard output", &cause))
-    });
-    match printed {
-        Err(cause) if !error.use_stderr() => {
-            output::error(&cause);
-            ExitCode::from(cause.exit_code())
-        }
-        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+    let is_result = !error.use_stderr();
+    if is_result {
+        output::check_stdout()?;
+    }
+    match error.print() {
+        Err(cause) if is_result => Err(output::written("writing to standard output", &cause)),
+        _ => Ok(ExitCode::from(error.exit_code() as u8)),
     }
 }
 
@@ -77,10 +71,8 @@ pub fn variable(name: &str) -> Result<Option<String>, Error> {
     let value = value.strip_prefix('\u{feff}').unwrap_or(value).trim();
     for quote in ['"', '\''] {
         if value.len() > 1 && value.starts_with(quote) && value.ends_with(quote) {
-            return Err(
-                Error::usage(name, format!("the value is in quotes ({quote})"))
-                    .hint("Remove the quotes: whatever set the variable has kept them."),
-            );
+            let error = Error::usage(name, format!("the value is in quotes ({quote})"));
+            return Err(error.hint("Remove the quotes: whatever set the variable has kept them."));
         }
     }
     Ok((!value.is_empty()).then(|| value.to_owned()))
@@ -94,55 +86,42 @@ fn path_variable(name: &str) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// Whether the option or its variable forbids to ask the server.
-fn no_renew(option: bool) -> Result<bool, Error> {
-    match variable("YANDEX_TOKEN_NO_RENEW")?.as_deref() {
-        _ if option => Ok(true),
-        None | Some("0" | "false") => Ok(false),
-        Some("1" | "true") => Ok(true),
-        Some(_) => Err(Error::usage("YANDEX_TOKEN_NO_RENEW", "write 1 or 0")),
-    }
-}
-
 /// The option, or else the variable behind it.
 fn option_or_variable<T>(
     option: Option<T>,
     name: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, Error> {
-    if option.is_some() {
-        return Ok(option);
-    }
-    match variable(name)? {
-        Some(value) => parse(&value)
-            .map(Some)
-            .map_err(|why| Error::usage(name, why)),
-        None => Ok(None),
-    }
+    let value = match option {
+        None => variable(name)?,
+        given => return Ok(given),
+    };
+    let parsed = value.map(|value| parse(&value)).transpose();
+    parsed.map_err(|why| Error::usage(name, why))
 }
 
 /// The saved token that the options name, or else the variables, or else the
 /// default one.
 fn location(options: cli::Location) -> Result<Location, Error> {
-    let named = named_location(options)?;
-    Ok(named.unwrap_or_else(|| Location::Profile("default".to_owned())))
+    Ok(named_location(options)?.unwrap_or_default())
 }
 
 fn named_location(options: cli::Location) -> Result<Option<Location>, Error> {
-    if let Some(name) = options.profile {
-        return Ok(Some(Location::Profile(name)));
-    }
-    if let Some(path) = options.token_file {
-        return Ok(Some(Location::File(path)));
-    }
     const FILE: &str = "YANDEX_TOKEN_FILE";
-    if let Some(path) = path_variable(FILE)? {
-        let path = cli::values::token_file(path.as_os_str());
-        let path = path.map_err(|why| Error::usage(FILE, why))?;
-        return Ok(Some(Location::File(path)));
+    let file = match &options.profile {
+        Some(_) => None,
+        None if options.token_file.is_some() => options.token_file,
+        None => {
+            let path = path_variable(FILE)?;
+            let path = path.map(|path| values::token_file(path.as_os_str()));
+            path.transpose().map_err(|why| Error::usage(FILE, why))?
+        }
+    };
+    if file.is_some() {
+        return Ok(file.map(Location::File));
     }
-    let profile = option_or_variable(None, "YANDEX_TOKEN_PROFILE", cli::values::profile)?;
-    Ok(profile.map(Location::Profile))
+    let name = option_or_variable(options.profile, "YANDEX_TOKEN_PROFILE", values::profile)?;
+    Ok(name.map(Location::Profile))
 }
 
 /// 127 for a program that isn't there, 126 for one that can't be run: what a

@@ -18,7 +18,7 @@ pub struct Error {
 }
 
 /// What each exit status means: an interface. Help and manual take it from
-/// here; `exit_code` belongs to it.
+/// here; [`Kind`] belongs to it.
 pub const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "done"),
     ("1", "anything not below"),
@@ -35,28 +35,37 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
     ("129, 130, 143", "hung up, interrupted, terminated"),
 ];
 
-/// What a script can tell apart.
+/// What a script can tell apart, by the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Anything that is none of the others.
-    Other,
+    Other = 1,
     /// The command line or the environment asks for something that can't be.
-    Usage,
+    Usage = 2,
     /// The user refused the access.
-    Denied,
+    Denied = 3,
     /// The user's answer did not come in time.
-    TimedOut,
+    TimedOut = 4,
     /// The authorization server answered with an OAuth error.
-    Refused,
+    Refused = 5,
     /// The server was not reached, or what answered is no OAuth server.
-    Unreachable,
+    Unreachable = 6,
     /// None is saved, or it has expired and can't be refreshed.
-    NoToken,
+    NoToken = 7,
     /// A port, a file or a lock on this machine.
-    Local,
+    Local = 8,
     /// Whoever read our standard output has gone: nothing to say, and nobody
     /// to say it to.
     ClosedPipe,
+}
+
+impl Kind {
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::ClosedPipe => 1,
+            kind => kind as u8,
+        }
+    }
 }
 
 impl Error {
@@ -82,19 +91,5 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.hint = Some(hint.into());
         self
-    }
-
-    /// The process's exit status.
-    pub fn exit_code(&self) -> u8 {
-        match self.kind {
-            Kind::Other | Kind::ClosedPipe => 1,
-            Kind::Usage => 2,
-            Kind::Denied => 3,
-            Kind::TimedOut => 4,
-            Kind::Refused => 5,
-            Kind::Unreachable => 6,
-            Kind::NoToken => 7,
-            Kind::Local => 8,
-        }
     }
 }

@@ -24,11 +24,10 @@ mod sandbox;
 mod signals;
 mod store;
 
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::process::ExitCode;
 
 use error::{Error, Kind};
-use output::Level;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| output::error(&unexpected(panic))));
@@ -36,21 +35,18 @@ fn main() -> ExitCode {
         return code;
     }
     signals::fail_writes_past_limit();
-    let cli = match cli::parse() {
-        Ok(cli) => cli,
-        Err(error) => return commands::usage(&error),
-    };
-    output::set_level(match (cli.quiet, cli.verbose) {
-        (true, _) => Level::Quiet,
-        (_, true) => Level::Verbose,
-        _ => Level::Normal,
+    let ended = panic::catch_unwind(|| match cli::parse() {
+        Ok(cli) => {
+            output::set_level(cli.quiet, cli.verbose);
+            commands::run(cli.command)
+        }
+        Err(error) => commands::usage(&error),
     });
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| commands::run(cli.command)));
     match ended.unwrap_or(Ok(ExitCode::FAILURE)) {
         Ok(code) => code,
         Err(error) => {
             output::error(&error);
-            ExitCode::from(error.exit_code())
+            ExitCode::from(error.kind.exit_code())
         }
     }
 }

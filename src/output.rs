@@ -16,9 +16,8 @@ use crate::error::{Error, Kind};
 use crate::signals;
 
 /// How much is said on standard error.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Level {
+#[derive(Clone, Copy)]
+enum Level {
     Quiet,
     Normal,
     Verbose,
@@ -35,7 +34,12 @@ const HELD_WRITE_TIME: Duration = Duration::from_millis(500);
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
 
-pub fn set_level(level: Level) {
+pub fn set_level(quiet: bool, verbose: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => Level::Quiet,
+        (_, true) => Level::Verbose,
+        _ => Level::Normal,
+    };
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
 

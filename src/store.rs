@@ -8,6 +8,7 @@ pub mod ownership;
 pub mod renewal;
 pub mod token;
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -32,11 +33,27 @@ const TORN_PAUSE: Duration = Duration::from_millis(20);
 const MAX_FILE: u64 = 1 << 20;
 
 /// Which token file is meant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Location {
     /// A name in the data directory; see [`is_profile_name`].
     Profile(String),
     File(PathBuf),
+}
+
+impl Default for Location {
+    fn default() -> Location {
+        Location::Profile("default".to_owned())
+    }
+}
+
+/// In the words of a message.
+impl Display for Location {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Location::Profile(name) => write!(f, "profile {name}"),
+            Location::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 impl Location {

@@ -1,7 +1,7 @@
 //! The options of `login`. The doc comments are the help.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -60,9 +60,9 @@ pub struct Login {
     /// Keep the secrets in the system's keychain, by
     /// docker-credential-HELPER; none: in a file
     /// [default: the system's own]
-    #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1, value_parser = keychain_helper,
-        default_missing_value = platform::KEYCHAIN, conflicts_with = "token_file",
-        verbatim_doc_comment)]
+    #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1,
+        value_parser = keychain_helper, default_missing_value = platform::KEYCHAIN,
+        conflicts_with = "token_file", verbatim_doc_comment)]
     pub keychain: Option<String>,
 
     /// Enter a code on any device with a browser
@@ -75,8 +75,8 @@ pub struct Login {
 
     /// Service application: a token for this user of
     /// the organisation (e-mail address or uid)
-    #[arg(long, hide_short_help = true, value_name = "USER", value_parser = subject, conflicts_with_all = INTERACTIVE,
-        verbatim_doc_comment)]
+    #[arg(long, hide_short_help = true, value_name = "USER", value_parser = subject,
+        conflicts_with_all = INTERACTIVE, verbatim_doc_comment)]
     pub subject: Option<String>,
 
     /// Only print the URL: other users can see it
@@ -85,23 +85,32 @@ pub struct Login {
     pub no_browser: bool,
 
     /// How long to wait: 90s, 5m, 1h [default: 5m]
-    #[arg(long, hide_short_help = true, value_name = "DURATION", default_value = "5m", hide_default_value = true,
-        value_parser = duration)]
+    #[arg(long, hide_short_help = true, value_name = "DURATION", value_parser = duration,
+        default_value = "5m", hide_default_value = true)]
     pub timeout: Duration,
 
     #[command(flatten)]
     pub result: Output,
 
     /// Log in to a sandbox inside this command
-    #[arg(long, conflicts_with_all = ["save", "profile", "token_file", "keychain", "oauth_url"])]
+    #[arg(long, conflicts_with_all = SAVING, conflicts_with = "oauth_url")]
     pub sandbox: bool,
 
+    #[command(flatten, next_help_heading = "Redirect")]
+    pub redirect: Redirect,
+
+    #[command(flatten, next_help_heading = "What to ask for")]
+    pub request: Request,
+}
+
+// Where the browser comes back to.
+#[derive(Args)]
+pub struct Redirect {
     /// A Redirect URI of the application, exactly as
     /// registered [default: http://127.0.0.1:8000/]
     /// [env: YANDEX_REDIRECT_URI]. Repeatable: the
     /// first one whose port is free. Port 0: any port
-    #[arg(long, value_name = "URI", value_parser = RedirectUri::parse,
-        help_heading = "Redirect", verbatim_doc_comment)]
+    #[arg(long, value_name = "URI", value_parser = RedirectUri::parse, verbatim_doc_comment)]
     pub redirect_uri: Vec<RedirectUri>,
 
     /// Where the listener binds, if not there: behind
@@ -110,15 +119,14 @@ pub struct Login {
         long,
         hide_short_help = true,
         value_name = "ADDR:PORT",
-        help_heading = "Redirect",
         verbatim_doc_comment
     )]
     pub listen: Option<SocketAddr>,
 
     /// PEM certificates, its own first: the listener
     /// speaks HTTPS itself
-    #[arg(long, hide_short_help = true, value_name = "FILE", requires_all = ["tls_key", "listen"],
-        help_heading = "Redirect", verbatim_doc_comment)]
+    #[arg(long, hide_short_help = true, value_name = "FILE",
+        requires_all = ["tls_key", "listen"], verbatim_doc_comment)]
     pub tls_cert: Option<PathBuf>,
 
     /// PEM private key of the certificate
@@ -126,64 +134,40 @@ pub struct Login {
         long,
         hide_short_help = true,
         value_name = "FILE",
-        requires = "tls_cert",
-        help_heading = "Redirect"
+        requires = "tls_cert"
     )]
     pub tls_key: Option<PathBuf>,
+}
 
+// What the authorization server is asked for.
+#[derive(Args)]
+pub struct Request {
     /// Repeatable, or one string with spaces
     /// [default: all that the application has]
-    #[arg(long, value_name = "SCOPE", value_parser = scope,
-        help_heading = "What to ask for", verbatim_doc_comment)]
+    #[arg(long, value_name = "SCOPE", value_parser = scope, verbatim_doc_comment)]
     pub scope: Vec<String>,
 
     /// Scopes that the user can untick
-    #[arg(long, hide_short_help = true, value_name = "SCOPE", value_parser = scope, help_heading = "What to ask for")]
+    #[arg(long, hide_short_help = true, value_name = "SCOPE", value_parser = scope)]
     pub optional_scope: Vec<String>,
 
     /// Name or e-mail address to preselect
-    #[arg(
-        long,
-        hide_short_help = true,
-        value_name = "USER",
-        help_heading = "What to ask for"
-    )]
+    #[arg(long, hide_short_help = true, value_name = "USER")]
     pub login_hint: Option<String>,
 
     /// Always show the page that asks for consent
-    #[arg(long, hide_short_help = true, help_heading = "What to ask for")]
+    #[arg(long, hide_short_help = true)]
     pub force_confirm: bool,
 
     /// Device of the token: 6 to 50 characters
     /// [default: the saved token's own, else none]
     #[arg(long, hide_short_help = true, value_name = "ID", value_parser = device_id,
-        help_heading = "What to ask for", verbatim_doc_comment)]
+        verbatim_doc_comment)]
     pub device_id: Option<String>,
 
     /// Its name in Yandex's list of devices
     /// [default for a saved token: the host's name]
     #[arg(long, hide_short_help = true, value_name = "NAME", value_parser = device_name,
-        help_heading = "What to ask for", verbatim_doc_comment)]
+        verbatim_doc_comment)]
     pub device_name: Option<String>,
-}
-
-impl Login {
-    /// The options that contradict each other by their number or value. clap
-    /// finds the others.
-    pub fn contradiction(&self) -> Option<&'static str> {
-        let secret_file = self.application.client_secret_file.as_deref();
-        let several = self.redirect_uri.len() > 1;
-        if self.paste && secret_file == Some(Path::new("-")) {
-            return Some(
-                "'--paste' cannot be used with '--client-secret-file -': both read standard input",
-            );
-        }
-        if self.paste && several {
-            return Some("'--paste' cannot be used with more than one '--redirect-uri'");
-        }
-        if self.listen.is_some() && several {
-            return Some("'--listen' cannot be used with more than one '--redirect-uri'");
-        }
-        None
-    }
 }

@@ -21,13 +21,13 @@ pub fn token(mut arguments: impl Iterator<Item = OsString>) -> Option<Token> {
         if value.is_empty() || value.starts_with('-') {
             return None;
         }
-        let is_placed = token.location.profile.is_some() || token.location.token_file.is_some();
+        let location = &mut token.saved.location;
         match option.to_str()? {
-            "-p" | "--profile" if !is_placed => {
-                token.location.profile = Some(profile(&value).ok()?)
+            "-p" | "--profile" if !location.is_given() => {
+                location.profile = Some(profile(&value).ok()?);
             }
-            "--token-file" if !is_placed => {
-                token.location.token_file = Some(token_file(value.as_ref()).ok()?);
+            "--token-file" if !location.is_given() => {
+                location.token_file = Some(token_file(value.as_ref()).ok()?);
             }
             "--format" if token.result.format.is_none() => {
                 token.result.format = Some(Format::from_str(&value, false).ok()?);

@@ -33,64 +33,68 @@ pub struct Sandbox {
     /// [default: ask; with a program allow]
     #[arg(
         long,
-        value_enum,
         value_name = "ANSWER",
         hide_possible_values = true,
         verbatim_doc_comment
     )]
     pub consent: Option<Consent>,
 
+    /// A program to run, with its arguments
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub program: Vec<OsString>,
+
+    #[command(flatten, next_help_heading = "The application")]
+    pub application: Registered,
+
+    #[command(flatten, next_help_heading = "Tokens and faults")]
+    pub tokens: Tokens,
+}
+
+// The application that the sandbox knows.
+#[derive(Args)]
+pub struct Registered {
     /// Client ID [default: a random one]
-    #[arg(long, value_name = "ID", value_parser = client_id, help_heading = "The application")]
+    #[arg(long, value_name = "ID", value_parser = client_id)]
     pub client_id: Option<String>,
 
     /// File with the client secret, or - for stdin
     /// [default: a random one]
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "The application",
-        verbatim_doc_comment
-    )]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     pub client_secret_file: Option<PathBuf>,
 
     /// Register this Redirect URI too. Repeatable;
     /// http on a loopback address always is
-    #[arg(long, value_name = "URI", value_parser = any_uri,
-        help_heading = "The application", verbatim_doc_comment)]
+    #[arg(long, value_name = "URI", value_parser = any_uri, verbatim_doc_comment)]
     pub redirect_uri: Vec<String>,
 
     /// Registered scopes: repeatable, or one string
     /// with spaces [default: any]
-    #[arg(long, value_name = "SCOPE", value_parser = scope,
-        help_heading = "The application", verbatim_doc_comment)]
+    #[arg(long, value_name = "SCOPE", value_parser = scope, verbatim_doc_comment)]
     pub scope: Vec<String>,
 
     /// "For API access": the page with the code is
     /// its only Redirect URI, and no login: scopes
-    #[arg(
-        long,
-        conflicts_with = "redirect_uri",
-        help_heading = "The application",
-        verbatim_doc_comment
-    )]
+    #[arg(long, conflicts_with = "redirect_uri", verbatim_doc_comment)]
     pub api_access: bool,
 
     /// Service application, which may get tokens of
     /// these users: e-mail addresses or uids,
     /// repeatable or with commas
     #[arg(long, value_name = "USER", value_parser = subject, value_delimiter = ',',
-        help_heading = "The application", verbatim_doc_comment)]
+        verbatim_doc_comment)]
     pub service_users: Vec<String>,
+}
 
+// How long its tokens live, and what goes wrong.
+#[derive(Args)]
+pub struct Tokens {
     /// Lifetime of an access token and its refresh
     /// token: 90s, 5m, 1h, 2d [default: 365d]
-    #[arg(long, value_name = "DURATION", value_parser = duration,
-        help_heading = "Tokens and faults", verbatim_doc_comment)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub token_lifetime: Option<Duration>,
 
     /// Don't replace a refresh token when it is used
-    #[arg(long, help_heading = "Tokens and faults")]
+    #[arg(long)]
     pub no_rotation: bool,
 
     /// ENDPOINT:ANSWER[:TIMES]. Repeatable: the
@@ -101,11 +105,6 @@ pub struct Sandbox {
     /// ANSWER: an OAuth error (invalid_grant), a
     /// status with HTML (503), slow=10s, empty, torn
     /// (half of the body), lost (no answer)
-    #[arg(long, value_name = "FAULT", value_parser = Fault::parse,
-        help_heading = "Tokens and faults", verbatim_doc_comment)]
+    #[arg(long, value_name = "FAULT", value_parser = Fault::parse, verbatim_doc_comment)]
     pub fault: Vec<Fault>,
-
-    /// A program to run, with its arguments
-    #[arg(last = true, value_name = "PROGRAM")]
-    pub program: Vec<OsString>,
 }

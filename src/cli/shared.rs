@@ -3,12 +3,13 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
-use super::values::{client_id, profile, token_file};
+use super::values::{client_id, duration, profile, token_file};
 use crate::oauth::Server;
 use crate::store;
 
@@ -51,13 +52,43 @@ pub struct Location {
     pub token_file: Option<PathBuf>,
 }
 
+impl Location {
+    pub fn is_given(&self) -> bool {
+        self.profile.is_some() || self.token_file.is_some()
+    }
+}
+
+// A saved token, and its application.
+#[derive(Args, Debug, Default, PartialEq)]
+pub struct Saved {
+    #[command(flatten)]
+    pub location: Location,
+
+    #[command(flatten)]
+    pub application: Application,
+}
+
+// How fresh a saved token must be.
+#[derive(Args, Debug, Default, PartialEq)]
+pub struct Renewal {
+    /// Life the token must have left: 90s, 5m, 1h
+    /// [default: 5m, or less if it can't be renewed]
+    #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
+    pub min_ttl: Option<Duration>,
+
+    /// Never ask the server: exit 7 with less life
+    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    #[arg(long, verbatim_doc_comment)]
+    pub no_renew: bool,
+}
+
 // What is printed, and where.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Output {
     /// token, json, env (YANDEX_TOKEN=...), header
     /// (Authorization: OAuth ...), or bearer, which
     /// is the header for Direct [default: token]
-    #[arg(long, value_enum, hide_possible_values = true, verbatim_doc_comment)]
+    #[arg(long, hide_possible_values = true, verbatim_doc_comment)]
     pub format: Option<Format>,
 
     /// Write to FILE, mode 0600, instead of printing

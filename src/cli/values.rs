@@ -1,21 +1,22 @@
 //! Parses the values of options and of the variables behind them. An error is
 //! the second half of a sentence, and says what to write instead.
 
-use crate::store::keychain::is_helper_name;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store;
+use crate::store::keychain::is_helper_name;
 
 pub fn profile(text: &str) -> Result<String, String> {
-    if store::is_profile_name(text) {
-        return Ok(text.to_owned());
-    }
-    Err("a name of letters, digits and . _ - @ +, never a path; \
-         for a file write --token-file FILE"
-        .into())
+    let why = "a name of letters, digits and . _ - @ +, never a path; \
+               for a file write --token-file FILE";
+    checked(text, store::is_profile_name(text), why)
+}
+
+fn checked(text: &str, is_valid: bool, why: &str) -> Result<String, String> {
+    is_valid.then(|| text.to_owned()).ok_or_else(|| why.into())
 }
 
 pub fn token_file(path: &OsStr) -> Result<PathBuf, String> {
@@ -31,95 +32,83 @@ pub fn token_file(path: &OsStr) -> Result<PathBuf, String> {
 pub fn subject(text: &str) -> Result<String, String> {
     let is_uid = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_plain = !text.contains(|c: char| c.is_control() || c.is_whitespace());
-    (is_uid || is_plain && text.contains('@'))
-        .then(|| text.to_owned())
-        .ok_or_else(|| "an e-mail address or a numeric uid".into())
+    let is_email = is_plain && text.contains('@');
+    checked(
+        text,
+        is_uid || is_email,
+        "an e-mail address or a numeric uid",
+    )
 }
 
 /// The end of a name of a program, `docker-credential-HELPER`.
 pub fn keychain_helper(text: &str) -> Result<String, String> {
-    is_helper_name(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "letters, digits and -, such as pass or secretservice".into())
+    let why = "letters, digits and -, such as pass or secretservice";
+    checked(text, is_helper_name(text), why)
 }
 
 pub fn client_id(text: &str) -> Result<String, String> {
     let fits = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "an application ID is printable ASCII without blanks".into())
+    let why = "an application ID is printable ASCII without blanks";
+    checked(text, fits, why)
 }
 
 /// RFC 6749, 3.3.
 pub fn scope(text: &str) -> Result<String, String> {
-    let words: Vec<_> = text.split_ascii_whitespace().collect();
-    let fits = |word: &&str| {
-        word.bytes()
-            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
-    };
-    if words.is_empty() || !words.iter().all(fits) {
-        return Err("scopes are printable ASCII, separated by spaces".into());
-    }
-    Ok(words.join(" "))
+    let scopes = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let fits = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
+    let why = "scopes are printable ASCII, separated by spaces";
+    checked(&scopes, !scopes.is_empty() && scopes.bytes().all(fits), why)
 }
 
 pub fn device_id(text: &str) -> Result<String, String> {
-    store::is_device_id(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "6 to 50 printable ASCII characters".into())
+    let why = "6 to 50 printable ASCII characters";
+    checked(text, store::is_device_id(text), why)
 }
 
 pub fn device_name(text: &str) -> Result<String, String> {
-    (1..=100)
-        .contains(&text.chars().count())
-        .then(|| text.to_owned())
-        .ok_or_else(|| "1 to 100 characters".into())
+    let fits = (1..=100).contains(&text.chars().count());
+    checked(text, fits, "1 to 100 characters")
 }
 
 /// Seconds where there is no unit; 100 years at most.
 pub fn duration(text: &str) -> Result<Duration, String> {
+    const MAX: u64 = 100 * 365 * 86400;
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match &text[digits.len()..] {
-        "" | "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3600),
-        "d" => Some(86400),
-        _ => None,
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => 0,
     };
-    let number = digits.bytes().all(|b| b.is_ascii_digit());
-    let seconds = unit
-        .filter(|_| number)
-        .and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
-    seconds
-        .filter(|seconds| *seconds <= 100 * 365 * 86400)
-        .map(Duration::from_secs)
-        .ok_or_else(|| {
+    let number = digits.parse().ok().filter(|_| !digits.starts_with('+'));
+    let seconds = number.and_then(|number: u64| number.checked_mul(unit));
+    match seconds {
+        Some(seconds) if unit > 0 && seconds <= MAX => Ok(Duration::from_secs(seconds)),
+        _ => Err(
             "a whole number of seconds, or one with s, m, h or d, such as 5m; at most 100 years"
-                .into()
-        })
+                .into(),
+        ),
+    }
 }
 
 pub fn variable_name(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let digit = text.starts_with(|c: char| c.is_ascii_digit());
-    (!text.is_empty() && !digit && text.bytes().all(fits))
-        .then(|| text.to_owned())
-        .ok_or_else(|| "a variable's name is letters, digits and _".into())
+    let is_name = text.starts_with(|c: char| !c.is_ascii_digit()) && text.bytes().all(fits);
+    checked(text, is_name, "a variable's name is letters, digits and _")
 }
 
 pub fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "write ADDR:PORT, such as 127.0.0.1:8080")?;
-    if address.ip().is_loopback() {
-        return Ok(address);
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("the sandbox is for this machine only: write 127.0.0.1:PORT".into()),
+        Err(_) => Err("write ADDR:PORT, such as 127.0.0.1:8080".into()),
     }
-    Err("the sandbox is for this machine only: write 127.0.0.1:PORT".into())
 }
 
 pub fn any_uri(text: &str) -> Result<String, String> {
-    url::Url::parse(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| format!("not a URL ({error})"))
+    let parsed = url::Url::parse(text).map_err(|error| format!("not a URL ({error})"));
+    parsed.map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -61,9 +61,8 @@ impl Application {
 }
 
 /// The error where no client ID was given.
-pub fn no_client_id() -> Error {
-    Error::usage("--client-id", "no application ID is given")
-        .hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
+pub fn no_client_id(why: &str) -> Error {
+    Error::usage("--client-id", why).hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
 }
 
 /// A sandbox that knows the application of these options. Variables are left
@@ -104,12 +103,6 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
         }
         (None, None) => Ok(None),
     }
-}
-
-/// Whether the variable says that the client secret is on standard input.
-pub fn is_secret_on_stdin() -> Result<bool, Error> {
-    let file = path_variable("YANDEX_CLIENT_SECRET_FILE")?;
-    Ok(file.is_some_and(|path| path.as_os_str() == "-"))
 }
 
 /// A secret is one line of a file, or of standard input for `-`.

@@ -19,7 +19,7 @@ const NAME: &str = "yandex-token";
 const AUTOLOAD: &[u8] = b"\
 [[ $funcstack[1] == _yandex-token ]] && _clap_dynamic_completer_yandex_token \"$@\"\n";
 
-pub fn run(options: cli::Completions) -> Result<ExitCode, Error> {
+pub fn run(options: cli::Completions) -> Result<(), Error> {
     let failed = |why: String| Error::new(Kind::Other, "printing the script", why);
     let shell = options.shell.to_possible_value();
     let shells = Shells::builtins();
@@ -32,8 +32,7 @@ pub fn run(options: cli::Completions) -> Result<ExitCode, Error> {
     if options.shell == cli::Shell::Zsh {
         script.extend_from_slice(AUTOLOAD);
     }
-    output::result(&String::from_utf8_lossy(&script))?;
-    Ok(ExitCode::SUCCESS)
+    output::result(&String::from_utf8_lossy(&script))
 }
 
 /// The answer to a script, if it is one that asks. A failure is no candidates,

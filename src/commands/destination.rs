@@ -2,18 +2,21 @@
 //! in which format.
 
 use std::fs::{self, File};
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::cli::Format;
-use crate::error::Error;
+use crate::cli::{self, Format};
+use crate::error::{Error, Kind};
 use crate::output;
+use crate::platform;
+use crate::private_dir::runtime_dirs;
+use crate::random;
 use crate::store::Location;
-use crate::store::atomic_file::{AtomicFile, rescued};
-use crate::store::ownership;
+use crate::store::atomic_file::AtomicFile;
 use crate::store::token::StoredToken;
+use crate::store::{files, ownership};
 
 pub enum Destination {
     Printed(Format),
@@ -26,18 +29,20 @@ pub enum Destination {
 
 impl Destination {
     /// Standard output, which `-` stands for too, or the file of `--output`.
-    pub fn print(output: Option<&Path>, format: Option<Format>) -> Result<Destination, Error> {
-        let format = format.unwrap_or_default();
-        // As curl has it.
-        let Some(path) = output.filter(|path| *path != Path::new("-")) else {
-            output::check_stdout()?;
-            return Ok(Destination::Printed(format));
+    pub fn print(options: &cli::Output) -> Result<Destination, Error> {
+        let format = options.format.unwrap_or_default();
+        let path = match &options.output {
+            Some(path) if path != Path::new("-") => path,
+            _ => {
+                output::check_stdout()?;
+                return Ok(Destination::Printed(format));
+            }
         };
         if is_stream(path) {
             let file = ownership::refuse_planted(path)
                 .and_then(|()| File::options().append(true).open(path));
             let file = file.map_err(|e| Error::local(format!("writing {}", path.display()), e))?;
-            return Ok(Destination::Stream(file, path.to_owned(), format));
+            return Ok(Destination::Stream(file, path.clone(), format));
         }
         let file = AtomicFile::of(path)?;
         file.lock()?.make_sure_of_room()?;
@@ -52,28 +57,29 @@ impl Destination {
 
     /// Whether the token will be seen at a terminal.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Destination::Printed(_)) && std::io::stdout().is_terminal()
+        matches!(self, Destination::Printed(_)) && io::stdout().is_terminal()
     }
 
     /// Prints or saves the token.
-    pub fn put(self, token: &StoredToken) -> Result<(), Error> {
+    pub fn put(&self, token: &StoredToken) -> Result<(), Error> {
         match self {
-            Destination::Printed(format) => output::result(render(token, format).expose_secret()),
-            Destination::Stream(mut file, path, format) => file
-                .write_all(render(token, format).expose_secret().as_bytes())
-                .map_err(|e| output::written(&format!("writing {}", path.display()), &e)),
+            Destination::Printed(format) => output::result(render(token, *format).expose_secret()),
+            Destination::Stream(file, path, format) => {
+                let mut file: &File = file;
+                file.write_all(render(token, *format).expose_secret().as_bytes())
+                    .map_err(|e| output::written(&format!("writing {}", path.display()), &e))
+            }
             Destination::File(file, format) => file
                 .lock()?
-                .commit(render(token, format).expose_secret().as_bytes()),
+                .commit(render(token, *format).expose_secret().as_bytes()),
             Destination::Saved(file, location) => location.commit(file.lock()?, token),
         }
     }
 
     /// Prints or saves a token that something was spent for: where that fails
     /// it is kept elsewhere, and the error says where.
-    pub fn put_or_rescue(self, token: &StoredToken) -> Result<(), Error> {
-        self.put(token)
-            .map_err(|error| rescued(error, token.to_standalone().expose_secret().as_bytes()))
+    pub fn put_or_rescue(&self, token: &StoredToken) -> Result<(), Error> {
+        self.put(token).map_err(|error| rescued(error, token))
     }
 }
 
@@ -96,4 +102,26 @@ fn render(token: &StoredToken, format: Format) -> SecretString {
         Format::Header => format!("Authorization: OAuth {access_token}\n").into(),
         Format::Bearer => format!("Authorization: Bearer {access_token}\n").into(),
     }
+}
+
+/// Adds to an error where the token is kept instead, and has even a closed
+/// pipe reported.
+pub fn rescued(mut error: Error, token: &StoredToken) -> Error {
+    if error.kind == Kind::ClosedPipe {
+        error.kind = Kind::Other;
+    }
+    error.hint(
+        match runtime_dirs().iter().find_map(|dir| keep(token, dir).ok()) {
+            Some(kept) => format!("What was received is kept in {}", kept.display()),
+            None => "What was received could not be kept anywhere: log in again.".to_owned(),
+        },
+    )
+}
+
+fn keep(token: &StoredToken, dir: &Path) -> io::Result<PathBuf> {
+    let path = dir.join(format!("yandex-token-{}", random::hex()));
+    let mut file = files::create_private(&path, None)?;
+    file.write_all(token.to_standalone().expose_secret().as_bytes())?;
+    platform::sync(&file)?;
+    Ok(path)
 }

@@ -5,19 +5,14 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret;
 
 use super::saved::Saved;
-use super::{exit_code, location, no_renew, not_started};
+use super::{exit_code, not_started};
 use crate::cli;
 use crate::error::Error;
 use crate::platform;
 use crate::signals;
 
 pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
-    let location = location(options.location)?;
-    let saved = Saved {
-        location: &location,
-        application: &options.application,
-    };
-    let token = saved.valid(options.min_ttl, no_renew(options.no_renew)?)?;
+    let token = Saved::new(options.saved)?.valid(&options.renewal)?;
     let mut command = signals::inheriting(&options.program[0]);
     command.args(&options.program[1..]);
     for name in platform::SECRET_VARIABLES {

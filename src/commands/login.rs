@@ -8,12 +8,11 @@ mod method;
 mod paste;
 mod remembered;
 mod report;
-mod subject;
 
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::mem;
+use std::time::Duration;
 
-use super::application::{self, Application, start_sandbox};
+use super::application::{Application, start_sandbox};
 use super::destination::Destination;
 use super::location;
 use crate::cli;
@@ -31,18 +30,16 @@ use crate::store::Location;
 use crate::store::keychain::Entry;
 use crate::store::token::{LoginOptions, StoredToken};
 use method::Method;
-use remembered::Plan;
-use report::Finished;
+use remembered::joined;
 
-pub fn run(options: cli::Login) -> Result<ExitCode, Error> {
-    let (session, method) = prepare(options)?;
+pub fn run(options: cli::Login) -> Result<(), Error> {
+    let (session, method, redirect) = prepare(options)?;
     match method {
-        Method::Loopback(redirect) => loopback::run(session, redirect)?,
-        Method::Paste(redirect_uri) => paste::run(session, redirect_uri)?,
-        Method::Device => device::run(session)?,
-        Method::Subject(user) => subject::run(session, &user)?,
+        Method::Loopback => loopback::run(session, redirect),
+        Method::Paste => paste::run(session, redirect.redirect_uri.first()),
+        Method::Device => device::run(session),
+        Method::Subject => session.finish(session.exchange_subject()?),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A login with everything checked that can be before a person is asked.
@@ -50,6 +47,8 @@ struct Session {
     application: Application,
     client: Client,
     request: RequestOptions,
+    /// The user whose token a service application asks for.
+    subject: Option<String>,
     destination: Destination,
     /// None where the token is only printed.
     saving: Option<Saving>,
@@ -68,61 +67,45 @@ struct Saving {
     previous_account: Option<String>,
 }
 
-fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
-    let save = method::saves(&options);
+fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), Error> {
+    method::check_options(&options)?;
+    let save = options.save || options.location.is_given() || options.keychain.is_some();
     let location = match options.sandbox {
-        true => Location::Profile("default".to_owned()),
-        false => location(std::mem::take(&mut options.location))?,
+        true => Location::default(),
+        false => location(mem::take(&mut options.location))?,
     };
-    if options.paste && application::is_secret_on_stdin()? {
-        return Err(Error::usage(
-            "--paste",
-            "the code and the client secret: both read standard input",
-        )
-        .hint("Pass the client secret in a file or in YANDEX_CLIENT_SECRET."));
-    }
     let mut plan = match (options.sandbox, save) {
-        (true, _) => remembered::unsaved(&options, Application::default())?,
-        (false, true) => remembered::saved(&options, &location)?,
-        (false, false) => remembered::printed(&options, &location)?,
+        (true, _) => remembered::unsaved(&mut options, Application::default())?,
+        (false, true) => remembered::saved(&mut options, &location)?,
+        (false, false) => remembered::printed(&mut options, &location)?,
     };
-    if let (Method::Subject(_), None) = (&plan.method, &plan.application.client_secret)
-        && !options.sandbox
-    {
-        return Err(Error::usage(
-            "--subject",
-            "it needs the client secret of the service application",
-        )
-        .hint("Set YANDEX_CLIENT_SECRET, or pass a file with --client-secret-file."));
+    if plan.method == Method::Loopback {
+        method::complete_redirect(&mut options.redirect, options.sandbox)?;
     }
-    warn_of_odd_scopes(&plan);
+    let has_secret = options.sandbox || plan.application.client_secret.is_some();
+    if plan.method == Method::Subject && !has_secret {
+        let why = "it needs the client secret of the service application";
+        return Err(Error::usage("--subject", why)
+            .hint("Set YANDEX_CLIENT_SECRET, or pass a file with --client-secret-file."));
+    }
+    warn_of_odd_scopes(&options.request);
     let destination = match save {
         true => Destination::save(&location)?,
-        false => Destination::print(options.result.output.as_deref(), options.result.format)?,
+        false => Destination::print(&options.result)?,
     };
     let keychain = plan.keychain.map(|helper| (helper, random::uuid()));
     if let (Some((helper, id)), Location::Profile(name)) = (&keychain, &location) {
         Entry::new(helper, name, Some(id))?.probe()?;
     }
     signals::before_death(output::end_progress);
-    let sandbox = match options.sandbox {
-        true => {
-            let sandbox = start_sandbox(&options.application)?;
-            let needs_secret = matches!(plan.method, Method::Device | Method::Subject(_));
-            plan.application = Application::of(&sandbox, &options.application, needs_secret)?;
-            Some(sandbox)
-        }
-        false => None,
-    };
-    let device_name = options.device_name.or_else(|| {
-        let host = plan
-            .device_id
-            .as_ref()
-            .filter(|_| save)
-            .and_then(|_| platform::host_name());
-        host.filter(|name| !name.is_empty())
-            .map(|host| device_name(&host, &location))
-    });
+    let mut sandbox = None;
+    if options.sandbox {
+        let needs_secret = matches!(plan.method, Method::Device | Method::Subject);
+        let started = start_sandbox(&options.application)?;
+        plan.application = Application::of(&started, &options.application, needs_secret)?;
+        sandbox = Some(started);
+    }
+    let asked = options.request;
     let client = Client::new(
         plan.application.server.clone(),
         plan.application.client_id.clone(),
@@ -131,36 +114,36 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method), Error> {
     let session = Session {
         client,
         request: RequestOptions {
-            scope: plan.scope,
-            optional_scope: plan.optional_scope,
-            login_hint: options.login_hint,
-            force_confirm: options.force_confirm,
-            device_id: plan.device_id,
-            device_name,
+            scope: joined(&asked.scope),
+            optional_scope: joined(&asked.optional_scope),
+            login_hint: asked.login_hint,
+            force_confirm: asked.force_confirm,
+            device_name: match (asked.device_name, &asked.device_id) {
+                (None, Some(_)) if save => device_name(&location),
+                (given, _) => given,
+            },
+            device_id: asked.device_id,
         },
+        subject: options.subject,
         application: plan.application,
         destination,
-        saving: save.then(|| Saving {
+        saving: save.then_some(Saving {
             location,
             remember: plan.remember,
             keychain,
-            previous_account: plan.previous.and_then(|token| token.account),
+            previous_account: plan.previous_account,
         }),
         sandbox,
         no_browser: options.no_browser,
         timeout: options.timeout,
     };
-    Ok((session, plan.method))
+    Ok((session, plan.method, options.redirect))
 }
 
 impl Session {
     fn request(&self, redirect_uri: Option<&str>) -> AuthorizationRequest {
         let (server, id) = (&self.application.server, &self.application.client_id);
         AuthorizationRequest::new(server, id, redirect_uri, &self.request)
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
     }
 
     /// What would open the URL, where one is wanted.
@@ -189,8 +172,16 @@ impl Session {
             .exchange_code(&code, &request.verifier, redirect_uri)
     }
 
+    /// Exchanges the service application's credentials (RFC 8693): nobody is
+    /// asked.
+    fn exchange_subject(&self) -> Result<TokenResponse, Error> {
+        let user = self.subject.as_deref().unwrap_or_default();
+        self.client
+            .exchange_subject(user, self.request.scope.as_deref())
+    }
+
     /// Prints or saves the token.
-    fn finish(self, answer: TokenResponse) -> Result<Finished, Error> {
+    fn deliver(&self, answer: TokenResponse) -> Result<StoredToken, Error> {
         warn_of_missing_scopes(&self.request, answer.scope.as_deref());
         let mut token = StoredToken::new(
             answer,
@@ -200,31 +191,31 @@ impl Session {
         );
         token.scope = token.scope.or_else(|| {
             let asked = [&self.request.scope, &self.request.optional_scope];
-            let asked: Vec<_> = asked.into_iter().flatten().map(String::as_str).collect();
-            (!asked.is_empty()).then(|| asked.join(" "))
+            joined(&asked.into_iter().flatten().cloned().collect::<Vec<_>>())
         });
         if let Some(saving) = &self.saving {
             token.login = saving.remember.clone();
             (token.keychain, token.keychain_id) = saving.keychain.clone().unzip();
         }
-        let is_at_terminal = self.destination.is_terminal();
         self.destination.put_or_rescue(&token)?;
-        Ok(Finished {
-            token,
-            application: self.application,
-            saving: self.saving,
-            is_at_terminal: is_at_terminal && self.sandbox.is_none(),
-        })
+        Ok(token)
+    }
+
+    /// Prints or saves the token, and says so.
+    fn finish(&self, answer: TokenResponse) -> Result<(), Error> {
+        self.report(&self.deliver(answer)?);
+        Ok(())
     }
 }
 
 /// The host's name, and the profile's where it is not the default one.
-fn device_name(host: &str, location: &Location) -> String {
+fn device_name(location: &Location) -> Option<String> {
+    let host = platform::host_name().filter(|name| !name.is_empty())?;
     let name = match location {
         Location::Profile(profile) if profile != "default" => format!("{host} ({profile})"),
-        _ => host.to_owned(),
+        _ => host,
     };
-    name.chars().take(100).collect()
+    Some(name.chars().take(100).collect())
 }
 
 /// The error for a redirect that carries one.
@@ -246,8 +237,8 @@ fn is_of_code(error: &Error) -> bool {
 }
 
 /// Yandex refuses these on its page, and the redirect never comes.
-fn warn_of_odd_scopes(plan: &Plan) {
-    let scopes = [&plan.scope, &plan.optional_scope].into_iter().flatten();
+fn warn_of_odd_scopes(request: &cli::Request) {
+    let scopes = request.scope.iter().chain(&request.optional_scope);
     for scope in scopes.flat_map(|scopes| scopes.split_ascii_whitespace()) {
         if scope.contains(',') {
             output::warn(&format!(
@@ -264,18 +255,15 @@ fn warn_of_odd_scopes(plan: &Plan) {
 /// Yandex names the scopes only where fewer were granted than asked for.
 fn warn_of_missing_scopes(request: &RequestOptions, granted: Option<&str>) {
     let Some(granted) = granted else { return };
-    let granted: Vec<_> = granted.split_ascii_whitespace().collect();
-    let asked = [&request.scope, &request.optional_scope];
-    let missing: Vec<_> = asked
+    let asked = [&request.scope, &request.optional_scope]
         .into_iter()
-        .flatten()
+        .flatten();
+    let mut missing: Vec<_> = asked
         .flat_map(|scopes| scopes.split_ascii_whitespace())
-        .filter(|scope| !granted.contains(scope))
         .collect();
+    missing.retain(|scope| !granted.split_ascii_whitespace().any(|its| its == *scope));
     if !missing.is_empty() {
-        output::warn(&format!(
-            "these scopes were not granted: {}",
-            missing.join(" ")
-        ));
+        let missing = missing.join(" ");
+        output::warn(&format!("these scopes were not granted: {missing}"));
     }
 }

@@ -4,7 +4,6 @@
 mod facts;
 
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
@@ -14,7 +13,7 @@ use crate::cli::{self, Cli};
 use crate::error::{EXIT_STATUS, Error};
 use crate::output;
 
-pub fn run(options: cli::Man) -> Result<ExitCode, Error> {
+pub fn run(options: cli::Man) -> Result<(), Error> {
     let mut root = Cli::command()
         .disable_help_subcommand(true)
         .subcommand_help_heading("COMMANDS");
@@ -30,7 +29,7 @@ pub fn run(options: cli::Man) -> Result<ExitCode, Error> {
             "This is roff. To read it: yandex-token man{command} | man -l -"
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn page(command: &Command, is_root: bool) -> std::io::Result<String> {

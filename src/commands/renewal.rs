@@ -9,29 +9,34 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::destination::rescued;
 use super::saved::{Issuer, Saved};
+use super::variable;
+use crate::cli;
 use crate::error::{Error, Kind};
 use crate::oauth::response::TokenResponse;
 use crate::output;
 use crate::signals;
-use crate::store::atomic_file::{Lock, Turn, rescued};
+use crate::store::atomic_file::{Lock, Turn};
 use crate::store::token::{StoredToken, UNREACHABLE, now};
 
 /// A token must be renewed when it has less life left than this.
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(300);
 /// What a renewal on the way may take to reach the server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const RENEWING: &str = "renewing the token";
 
 /// The server's answer, and whether the token in it could be saved: what was
 /// spent must never be lost in silence.
 type Renewed = Result<(StoredToken, Result<(), Error>), Error>;
 
-impl Saved<'_> {
+impl Saved {
     /// A token with enough life left, renewed first where it has not, or where
-    /// it is due. `min_ttl` is the option as it was given.
-    pub fn valid(&self, min_ttl: Option<Duration>, no_renew: bool) -> Result<StoredToken, Error> {
+    /// it is due.
+    pub fn valid(&self, options: &cli::Renewal) -> Result<StoredToken, Error> {
+        let no_renew = no_renew(options)?;
         let token = self.load()?;
-        let enough = min_ttl.unwrap_or(DEFAULT_MIN_TTL);
+        let enough = options.min_ttl.unwrap_or(DEFAULT_MIN_TTL);
         let left = token.time_left();
         if left.is_none_or(|left| left >= enough && !left.is_zero()) {
             return Ok(match token.is_due(now()) {
@@ -45,60 +50,46 @@ impl Saved<'_> {
             let error = Error::new(Kind::NoToken, "the saved token", why);
             return Err(error.hint(self.location.login_again()));
         }
-        match self.renew_once(&token) {
-            Err(error) if min_ttl.is_none() && !token.is_expired() => {
+        match self.wait_and_renew(&token, false) {
+            Err(error) if options.min_ttl.is_none() && !token.is_expired() => {
                 self.warn(&token, &error);
                 Ok(token)
             }
-            Err(error) => Err(error),
-            Ok((token, saved)) => saved.map(|()| token),
+            renewed => renewed.and_then(|(token, saved)| saved.map(|()| token)),
         }
     }
 
     /// Renews, whatever life is left, also where another process has just done
     /// so.
     pub fn refresh_now(&self) -> Result<StoredToken, Error> {
-        let seen = self.load()?;
-        let (token, saved) = self.renew_unless(&seen, |_| None)?;
+        let (token, saved) = self.wait_and_renew(&self.load()?, true)?;
         saved.map(|()| token)
     }
 
-    /// Renews, unless another process has done so since `seen` was read: of a
-    /// hundred at once, one asks the server.
-    fn renew_once(&self, seen: &StoredToken) -> Renewed {
-        self.renew_unless(seen, |token| (!token.is_same_as(seen)).then_some(token))
-    }
-
-    /// Renews, unless `done` takes what another process has saved. One that was
-    /// refused while we waited for it has asked for us as well.
-    fn renew_unless(
-        &self,
-        seen: &StoredToken,
-        done: impl Fn(StoredToken) -> Option<StoredToken>,
-    ) -> Renewed {
+    /// Renews, unless another process has asked the server since `seen` was
+    /// read: of a hundred at once, one does. With `always`, only its failure
+    /// counts.
+    fn wait_and_renew(&self, seen: &StoredToken, always: bool) -> Renewed {
         self.expect_renewable(seen)?;
         let issuer = self.issuer(seen)?;
-        let outcome = |token: StoredToken| match self.noted_refusal(seen, &token) {
-            Some(refusal) => Some(Err(refusal)),
-            None => done(token).map(|token| Ok((token, Ok(())))),
-        };
-        let file = self.location.file()?;
-        // A keychain is slow, so it is asked only where the file is new.
-        let is_new = || match self.location.load_file() {
-            Ok(Some(file)) if file.keychain.is_some() => {
-                !file.has_times_of(seen)
-                    || file.keychain_id != seen.keychain_id
-                    || file.renew_failed_at != seen.renew_failed_at
+        let outcome = |token: &StoredToken| {
+            if token.is_same_as(seen) {
+                self.noted_since(seen, token).map(Err)
+            } else {
+                (!always).then(|| Ok((token.clone(), Ok(()))))
             }
-            _ => true,
         };
-        let done_meanwhile = || outcome(is_new().then(|| self.load().ok())??);
-        let lock = match file.lock_unless(done_meanwhile)? {
+        // A keychain is too slow to be asked while waiting.
+        let done_meanwhile = || match seen.keychain {
+            Some(_) => None,
+            None => outcome(&self.load().ok()?),
+        };
+        let lock = match self.location.file()?.lock_unless(done_meanwhile)? {
             Turn::Done(outcome) => return outcome,
             Turn::Lock(lock) => lock,
         };
         let token = self.load()?;
-        if let Some(outcome) = outcome(token.clone()) {
+        if let Some(outcome) = outcome(&token) {
             return outcome;
         }
         lock.make_sure_of_room()?;
@@ -107,47 +98,45 @@ impl Saved<'_> {
 
     /// Renews a due token, never at the cost of the one at hand.
     fn renew_on_the_way(&self, token: StoredToken, no_renew: bool) -> StoredToken {
-        let skipped = match no_renew {
-            true => Err(Skipped::silently("it is not to be renewed here")),
+        let renewed = match no_renew {
+            true => Err(Error::new(Kind::NoToken, RENEWING, "it is not to be renewed here").into()),
             false => self.try_to_renew(&token),
         };
-        match skipped {
+        match renewed {
             Ok(renewed) => return renewed,
-            Err(Skipped::Busy) => {}
-            Err(Skipped::Failed(error)) => self.warn(&token, &error),
-            Err(Skipped::Silent(why)) if token.is_in_warning_time(now()) => self.warn(&token, &why),
-            Err(Skipped::Silent(why)) => output::debug(&format!("not renewed: {}", why.why)),
+            Err(Skipped { error, is_silent }) if is_silent && !token.is_in_warning_time(now()) => {
+                output::debug(&format!("not renewed: {}", error.why));
+            }
+            Err(Skipped { error, .. }) => self.warn(&token, &error),
         }
         token
     }
 
+    /// The renewed token, or the one at hand while another process is at it.
     fn try_to_renew(&self, seen: &StoredToken) -> Result<StoredToken, Skipped> {
-        let silent = Skipped::Silent;
-        self.expect_renewable(seen).map_err(silent)?;
-        let is_paused = |token: &StoredToken| token.paused_until(now()).is_some();
-        let was_without_secret = seen.renew_without_secret == Some(true);
-        if is_paused(seen) && !was_without_secret {
-            return Err(Skipped::Silent(self.noted(seen)));
+        self.expect_renewable(seen)?;
+        let is_paused = seen.paused_until(now()).is_some();
+        if is_paused && seen.renew_without_secret != Some(true) {
+            return Err(self.noted(seen).into());
         }
-        let mut issuer = self.issuer(seen).map_err(silent)?;
+        let mut issuer = self.issuer(seen)?;
         let needs_secret = seen.renew_error.as_deref() == Some("invalid_client");
-        if !issuer.has_secret
-            && needs_secret
-            && (is_paused(seen) || !seen.is_in_warning_time(now()))
-        {
-            return Err(Skipped::Silent(self.noted(seen)));
+        let is_early = is_paused || !seen.is_in_warning_time(now());
+        if !issuer.has_secret && needs_secret && is_early {
+            return Err(self.noted(seen).into());
         }
         issuer.client.connect_limit = CONNECT_LIMIT;
-        let file = self.location.file().map_err(silent)?;
-        let lock = file.try_lock().map_err(silent)?.ok_or(Skipped::Busy)?;
-        let token = self.load().map_err(silent)?;
+        let Some(lock) = self.location.file()?.try_lock()? else {
+            return Ok(seen.clone());
+        };
+        let token = self.load()?;
         if !token.is_same_as(seen) {
             return Ok(token);
         }
         if token.renew_failed_at != seen.renew_failed_at {
-            return Err(Skipped::Silent(self.noted(&token)));
+            return Err(self.noted(&token).into());
         }
-        lock.make_sure_of_room().map_err(silent)?;
+        lock.make_sure_of_room()?;
         match self.renew(token, &issuer, lock) {
             Ok((renewed, saved)) => {
                 // Said even where warnings are not wanted: where the new
@@ -155,12 +144,11 @@ impl Saved<'_> {
                 saved.unwrap_or_else(|error| output::error(&error));
                 Ok(renewed)
             }
-            Err(error)
-                if error.refusal.as_deref() == Some("invalid_client") && !issuer.has_secret =>
-            {
-                Err(Skipped::Silent(error))
+            Err(error) => {
+                let needs_secret = error.refusal.as_deref() == Some("invalid_client");
+                let is_silent = needs_secret && !issuer.has_secret;
+                Err(Skipped { error, is_silent })
             }
-            Err(error) => Err(Skipped::Failed(error)),
         }
     }
 
@@ -174,9 +162,8 @@ impl Saved<'_> {
             Ok(answer) => {
                 let (id, origin) = (issuer.client_id.clone(), issuer.origin.clone());
                 let token = token.refreshed(answer, id, origin);
-                let saved = self.location.commit(lock, &token).map_err(|error| {
-                    rescued(error, token.to_standalone().expose_secret().as_bytes())
-                });
+                let saved = self.location.commit(lock, &token);
+                let saved = saved.map_err(|error| rescued(error, &token));
                 Ok((token, saved))
             }
             Err(error) => {
@@ -197,63 +184,67 @@ impl Saved<'_> {
             true => "the token has expired, and there is no refresh token",
             false => "there is no refresh token",
         };
-        Err(Error::new(Kind::NoToken, "renewing the token", why).hint(self.location.login_again()))
+        Err(Error::new(Kind::NoToken, RENEWING, why).hint(self.location.login_again()))
     }
 
-    /// The refusal that a process noted while we waited for it.
-    fn noted_refusal(&self, seen: &StoredToken, token: &StoredToken) -> Option<Error> {
-        let is_new =
-            token.renew_failed_at.is_some() && token.renew_failed_at != seen.renew_failed_at;
-        (is_new && token.is_same_as(seen)).then(|| self.noted(token))
+    /// The error that a process noted while we waited for it.
+    fn noted_since(&self, seen: &StoredToken, token: &StoredToken) -> Option<Error> {
+        let failed_at = token
+            .renew_failed_at
+            .filter(|at| seen.renew_failed_at != Some(*at));
+        failed_at.map(|_| self.noted(token))
     }
 
     /// The error that the last renewal ended with.
     fn noted(&self, token: &StoredToken) -> Error {
-        let refused = token.renew_error.as_deref().unwrap_or(UNREACHABLE);
-        let what = "renewing the token";
-        if refused == UNREACHABLE {
-            return Error::new(
-                Kind::Unreachable,
-                what,
-                "the server was not reached just now",
-            );
+        let refusal = token.renew_error.as_deref().unwrap_or(UNREACHABLE);
+        if refusal == UNREACHABLE {
+            let why = "the server was not reached just now";
+            return Error::new(Kind::Unreachable, RENEWING, why);
         }
-        let mut error = Error::new(Kind::Refused, what, output::short(refused));
-        if refused == "invalid_client" {
+        let mut error = Error::new(Kind::Refused, RENEWING, output::short(refusal));
+        if refusal == "invalid_client" {
             error = error.hint("Check the client ID and the client secret: YANDEX_CLIENT_SECRET or --client-secret-file.");
         }
-        error.refusal = Some(refused.to_owned());
+        error.refusal = Some(refusal.to_owned());
         login_again(error, self.location.login_again())
     }
 
     fn warn(&self, token: &StoredToken, error: &Error) {
-        let until = token.expires_at.map_or_else(String::new, |at| {
-            format!("; it is good until {}", output::date(at))
-        });
-        let is_final = error.kind == Kind::NoToken || token.is_in_warning_time(now());
-        let login = match is_final {
-            true => format!("; to log in again: {}", self.location.login()),
-            false => String::new(),
-        };
-        output::warn(&format!(
-            "the token is not renewed: {}: {}{until}{login}",
-            error.what, error.why
-        ));
+        let mut text = format!("the token is not renewed: {}: {}", error.what, error.why);
+        if let Some(at) = token.expires_at {
+            text += &format!("; it is good until {}", output::date(at));
+        }
+        if error.kind == Kind::NoToken || token.is_in_warning_time(now()) {
+            text += &format!("; to log in again: {}", self.location.login());
+        }
+        output::warn(&text);
+    }
+}
+
+/// Whether the option or its variable forbids to ask the server.
+fn no_renew(options: &cli::Renewal) -> Result<bool, Error> {
+    match variable("YANDEX_TOKEN_NO_RENEW")?.as_deref() {
+        _ if options.no_renew => Ok(true),
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => Err(Error::usage("YANDEX_TOKEN_NO_RENEW", "write 1 or 0")),
     }
 }
 
 /// Why a due token was not renewed on the way.
-enum Skipped {
-    /// Another process is at it.
-    Busy,
-    /// Nothing can be done about it now: said in the warning time only.
-    Silent(Error),
-    Failed(Error),
+struct Skipped {
+    error: Error,
+    /// Nothing can be done about it now: reported in the warning time only.
+    is_silent: bool,
 }
 
-impl Skipped {
-    fn silently(why: &str) -> Skipped {
-        Skipped::Silent(Error::new(Kind::NoToken, "renewing the token", why))
+impl From<Error> for Skipped {
+    fn from(error: Error) -> Skipped {
+        Skipped {
+            error,
+            is_silent: true,
+        }
     }
 }
 
@@ -263,14 +254,10 @@ fn ask(token: &StoredToken, issuer: &Issuer) -> Result<TokenResponse, Error> {
     let client = issuer.client_for(token);
     match (&token.refresh_token, &token.login.subject) {
         (Some(refresh_token), _) => client.refresh(refresh_token),
-        (None, Some(subject)) => {
+        (None, subject) => {
+            let subject = subject.as_deref().unwrap_or_default();
             client.exchange_subject(subject, token.login.scope_asked.as_deref())
         }
-        (None, None) => Err(Error::new(
-            Kind::NoToken,
-            "renewing the token",
-            "there is no refresh token",
-        )),
     }
 }
 

@@ -1,8 +1,5 @@
 //! `revoke`: has the server forget a token, then forgets it here.
 
-use std::process::ExitCode;
-
-use super::location;
 use super::saved::{Saved, sharing_device};
 use crate::cli;
 use crate::error::Error;
@@ -14,26 +11,23 @@ use crate::store::atomic_file::Lock;
 /// Where a user withdraws an application's access.
 const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
 
-pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
-    let location = location(options.location)?;
-    let saved = Saved {
-        location: &location,
-        application: &options.application,
-    };
+pub fn run(options: cli::Revoke) -> Result<(), Error> {
+    let saved = Saved::new(options.saved)?;
+    let location = &saved.location;
     if options.local {
         // Also what can't be read as a token can be forgotten.
         if matches!(location.load_file(), Ok(None)) {
             saved.load()?;
         }
-        forget(&location, location.file()?.lock()?)?;
+        forget(location, location.file()?.lock()?)?;
         output::info("The token is forgotten here; it stays valid at the server.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let seen = saved.load()?;
     if seen.login.subject.is_some() {
-        forget(&location, location.file()?.lock()?)?;
+        forget(location, location.file()?.lock()?)?;
         output::info("The token is forgotten here; at the server it ends by itself.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let issuer = saved.issuer(&seen)?;
     let lock = location.file()?.lock()?;
@@ -53,15 +47,15 @@ pub fn run(options: cli::Revoke) -> Result<ExitCode, Error> {
             )),
             _ => error,
         })?;
-    forget(&location, lock)?;
+    forget(location, lock)?;
     drop(held);
     output::info("The token is revoked and forgotten.");
-    for name in sharing_device(&token, &location) {
+    for name in sharing_device(&token, location) {
         output::info(&format!(
             "The profile {name} has a token of the same application and device: it may be revoked too."
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Removes the token file, then the keychain's entry: what is left of it can't

@@ -39,31 +39,31 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let alone = options.program.is_empty();
     let unless_given = if alone { Consent::Ask } else { Consent::Allow };
     let consent = options.consent.unwrap_or(unless_given);
-    let scopes: Vec<_> = options
+    let (application, tokens) = (options.application, options.tokens);
+    let scopes = application
         .scope
         .iter()
-        .flat_map(|scopes| scopes.split(' '))
-        .map(str::to_owned)
-        .collect();
-    sandbox::can_be_registered(&scopes, options.api_access)
+        .flat_map(|scopes| scopes.split(' '));
+    let scopes: Vec<_> = scopes.map(str::to_owned).collect();
+    sandbox::can_be_registered(&scopes, application.api_access)
         .map_err(|why| Error::usage("--scope", why))?;
-    let secret = options.client_secret_file.as_deref().map(read_secret);
+    let secret = application.client_secret_file.as_deref().map(read_secret);
     let secret = secret.transpose()?;
     // Before any thread starts: see `signals::BlockedSignals`.
     let held = (!alone).then(signals::BlockedSignals::hold);
     let sandbox = Sandbox::start(Options {
         listen: options.listen,
-        client_id: options.client_id,
+        client_id: application.client_id,
         client_secret: secret.map(|given| given.secret.expose_secret().to_owned()),
-        redirect_uris: options.redirect_uri,
-        is_for_api: options.api_access,
+        redirect_uris: application.redirect_uri,
+        is_for_api: application.api_access,
         scopes,
-        service_users: options.service_users,
+        service_users: application.service_users,
         consent,
         device_interval: None,
-        token_lifetime: options.token_lifetime,
-        no_rotation: options.no_rotation,
-        faults: options.fault,
+        token_lifetime: tokens.token_lifetime,
+        no_rotation: tokens.no_rotation,
+        faults: tokens.fault,
         log: true,
     })?;
     let variables = [
@@ -136,12 +136,7 @@ pub fn url_to_browse() -> Option<Url> {
 }
 
 /// Follows the redirects from the authorization page to the end of the login.
-pub fn browse(url: &Url) -> ExitCode {
-    match sandbox::follow(url) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(why) => {
-            output::error(&Error::local("opening a page of the sandbox", why));
-            ExitCode::FAILURE
-        }
-    }
+pub fn browse(url: &Url) -> Result<ExitCode, Error> {
+    let followed = sandbox::follow(url).map(|_| ExitCode::SUCCESS);
+    followed.map_err(|why| Error::local("opening a page of the sandbox", why))
 }

@@ -1,10 +1,10 @@
 //! What `token`, `refresh`, `exec` and `revoke` have in common: a saved token,
 //! and the application and server that it belongs to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::application::{client_secret, read_secret, server};
-use super::variable;
+use super::application::{self, no_client_id, read_secret, server};
+use super::{location, variable};
 use crate::cli;
 use crate::error::{Error, Kind};
 use crate::oauth::Server;
@@ -15,9 +15,9 @@ use crate::store::token::StoredToken;
 use crate::store::{self, Location};
 
 /// A saved token, and what the command line says about its application.
-pub struct Saved<'a> {
-    pub location: &'a Location,
-    pub application: &'a cli::Application,
+pub struct Saved {
+    pub location: Location,
+    pub application: cli::Application,
 }
 
 /// The application that a saved token belongs to, at its server.
@@ -28,35 +28,38 @@ pub struct Issuer {
     pub has_secret: bool,
 }
 
-impl Saved<'_> {
+impl Saved {
+    pub fn new(options: cli::Saved) -> Result<Saved, Error> {
+        Ok(Saved {
+            location: location(options.location)?,
+            application: options.application,
+        })
+    }
+
     /// Reads the token.
     ///
     /// # Errors
     /// Exit 7 where there is none, 2 where an option contradicts it.
     pub fn load(&self) -> Result<StoredToken, Error> {
-        let token = self
-            .location
-            .load()?
-            .ok_or_else(|| none_saved(self.location))?;
-        let contradicts = |option, is| {
-            Error::usage(option, format!("the saved token {is}"))
-                .hint("Leave the option out, or specify another saved token with --profile.")
+        let token = self.location.load()?;
+        let token = token.ok_or_else(|| none_saved(&self.location))?;
+        let contradicts = |option, is, its: &str| {
+            Error::usage(
+                option,
+                format!("the saved token {is} {}", output::short(its)),
+            )
+            .hint("Leave the option out, or specify another saved token with --profile.")
         };
-        if let (Some(given), Some(its)) = (&self.application.client_id, &token.client_id)
+        let application = &self.application;
+        if let (Some(given), Some(its)) = (&application.client_id, &token.client_id)
             && given != its
         {
-            return Err(contradicts(
-                "--client-id",
-                format!("was issued to {}", output::short(its)),
-            ));
+            return Err(contradicts("--client-id", "was issued to", its));
         }
-        if let (Some(given), Some(its)) = (&self.application.oauth_url, &token.oauth_url)
+        if let (Some(given), Some(its)) = (&application.oauth_url, &token.oauth_url)
             && Server::parse(its).as_ref() != Ok(given)
         {
-            return Err(contradicts(
-                "--oauth-url",
-                format!("is from {}", output::short(its)),
-            ));
+            return Err(contradicts("--oauth-url", "is from", its));
         }
         Ok(token)
     }
@@ -68,7 +71,7 @@ impl Saved<'_> {
     /// Exit 2 where a file specifies a server that the user has not: a planted
     /// file must not send secrets anywhere.
     pub fn issuer(&self, token: &StoredToken) -> Result<Issuer, Error> {
-        let named = server(self.application)?;
+        let named = server(&self.application)?;
         let server = match &token.oauth_url {
             None => named.unwrap_or_default(),
             Some(url) => {
@@ -86,15 +89,16 @@ impl Saved<'_> {
                 its
             }
         };
-        let client_id = match (&token.client_id, &self.application.client_id) {
-            (Some(id), _) | (None, Some(id)) => Some(id.clone()),
-            (None, None) => variable("YANDEX_CLIENT_ID")?,
+        let client_id = match token
+            .client_id
+            .as_ref()
+            .or(self.application.client_id.as_ref())
+        {
+            Some(id) => id.clone(),
+            None => variable("YANDEX_CLIENT_ID")?
+                .ok_or_else(|| no_client_id("the token file has no client ID"))?,
         };
-        let client_id = client_id.ok_or_else(|| {
-            Error::usage("--client-id", "the token file has no client ID")
-                .hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
-        })?;
-        let secret = self.client_secret(token)?;
+        let secret = client_secret(&self.location, &self.application, token)?;
         Ok(Issuer {
             has_secret: secret.is_some(),
             origin: server.origin(),
@@ -102,41 +106,35 @@ impl Saved<'_> {
             client_id,
         })
     }
+}
 
-    /// From the option, else the file that the login was given, else the
-    /// variables.
-    pub fn client_secret(&self, token: &StoredToken) -> Result<Option<ClientSecret>, Error> {
-        let Some(path) = self.remembered_secret_file(token)? else {
-            return client_secret(self.application);
-        };
-        let lost = match read_secret(&path) {
-            Ok(secret) => return Ok(Some(secret)),
-            Err(error) => error,
-        };
-        client_secret(self.application)?.map_or(Err(lost), |secret| Ok(Some(secret)))
+/// From the option, else the file that the token's login was given, else the
+/// variables.
+pub fn client_secret(
+    location: &Location,
+    options: &cli::Application,
+    token: &StoredToken,
+) -> Result<Option<ClientSecret>, Error> {
+    let given = || application::client_secret(options);
+    let path = match &token.login.client_secret_file {
+        Some(path) if options.client_secret_file.is_none() => Path::new(path),
+        _ => return given(),
+    };
+    if !location.is_in_data_directory() || !path.is_absolute() {
+        return given();
     }
-
-    /// Only a token file that nobody else can have written says which of our
-    /// files is sent to its server.
-    fn remembered_secret_file(&self, token: &StoredToken) -> Result<Option<PathBuf>, Error> {
-        let path = match &token.login.client_secret_file {
-            Some(path) if self.application.client_secret_file.is_none() => Path::new(path),
-            _ => return Ok(None),
-        };
-        let is_profile = self.location.is_in_data_directory();
-        if is_profile && path.is_absolute() {
-            let is_safe = |path: &Path| is_ours_alone(path).unwrap_or(true);
-            if is_safe(&self.location.path()?) && is_safe(path) {
-                return Ok(Some(path.to_owned()));
-            }
-            output::warn(&format!(
-                "the client secret file {} is not used: it or the token file can be written by \
-                 others",
-                output::short(&path.to_string_lossy())
-            ));
-        }
-        Ok(None)
+    // Only a token file that nobody else can have written says which of our
+    // files is sent to its server.
+    let is_safe = |path: &Path| is_ours_alone(path).unwrap_or(true);
+    if !is_safe(&location.path()?) || !is_safe(path) {
+        output::warn(&format!(
+            "the client secret file {} is not used: it or the token file can be written by others",
+            output::short(&path.to_string_lossy())
+        ));
+        return given();
     }
+    let secret = read_secret(path).or_else(|lost| given()?.ok_or(lost));
+    secret.map(Some)
 }
 
 impl Issuer {
@@ -151,13 +149,10 @@ impl Issuer {
     /// # Errors
     /// The token, read again under the lock, is of another application.
     pub fn expect_issued(&self, token: &StoredToken) -> Result<(), Error> {
-        let is_same_server = |url| Server::parse(url).is_ok_and(|its| its.origin() == self.origin);
-        if token
-            .client_id
-            .as_ref()
-            .is_none_or(|id| *id == self.client_id)
-            && token.oauth_url.as_deref().is_none_or(is_same_server)
-        {
+        let (id, url) = (token.client_id.as_ref(), token.oauth_url.as_ref());
+        let is_its_server =
+            |url: &String| Server::parse(url).is_ok_and(|its| its.origin() == self.origin);
+        if id.is_none_or(|id| *id == self.client_id) && url.is_none_or(is_its_server) {
             return Ok(());
         }
         let why = "a login has replaced it meanwhile by that of another application";
@@ -167,33 +162,32 @@ impl Issuer {
 
 /// The error where no token is saved.
 pub fn none_saved(location: &Location) -> Error {
-    let what = match location {
-        Location::Profile(name) => format!("profile {name}"),
-        Location::File(path) => path.display().to_string(),
-    };
     let is_id_set = matches!(variable("YANDEX_CLIENT_ID"), Ok(Some(_)));
     let id = if is_id_set { "" } else { " --client-id ID" };
-    Error::new(Kind::NoToken, what, "no token is saved there")
-        .hint(format!("Log in: {}{id}", location.login()))
+    Error::new(
+        Kind::NoToken,
+        location.to_string(),
+        "no token is saved there",
+    )
+    .hint(format!("Log in: {}{id}", location.login()))
 }
 
 /// The other profiles whose token the server may take for the same: Yandex
 /// keeps one for an application, a user and a device.
 pub fn sharing_device(token: &StoredToken, location: &Location) -> Vec<String> {
-    let own = match location {
-        Location::Profile(name) => Some(name),
-        Location::File(_) => None,
-    };
-    let is_same = |name: &String| {
-        let other = Location::Profile(name.clone()).load_file().ok().flatten();
-        other.is_some_and(|other| {
-            other.client_id == token.client_id
-                && other.device_id.is_some()
-                && other.device_id == token.device_id
+    let is_sharing = |name: &String| {
+        let other = Location::Profile(name.clone());
+        let its = other
+            .load_file()
+            .ok()
+            .flatten()
+            .filter(|_| other != *location);
+        its.is_some_and(|its| {
+            its.device_id.is_some()
+                && (&its.client_id, &its.device_id) == (&token.client_id, &token.device_id)
         })
     };
-    let profiles = store::profiles().unwrap_or_default().into_iter();
+    let mut profiles = store::profiles().unwrap_or_default();
+    profiles.retain(is_sharing);
     profiles
-        .filter(|name| Some(name) != own && is_same(name))
-        .collect()
 }

@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::option_or_variable;
 use super::saved::none_saved;
@@ -21,46 +20,42 @@ use crate::store::{self, Location};
 const MAX_ID: usize = 12;
 
 pub fn run(options: cli::Status) -> Result<ExitCode, Error> {
-    let is_option = options.location.profile.is_some() || options.location.token_file.is_some();
-    let mut codes = vec![0];
+    let is_asked_for = options.location.is_given();
     let mut rows = Vec::new();
     for location in locations(options.location)? {
         let token = match options.online {
             true => location.load(),
             false => location.load_file(),
         };
-        let token = match token {
-            Ok(None) if is_option => {
-                return Err(none_saved(&location));
-            }
-            Ok(None) => continue,
-            Ok(Some(token)) => Ok(token),
-            Err(error) => Err(error),
+        let token = match token.transpose() {
+            Some(token) => token,
+            None if is_asked_for => return Err(none_saved(&location)),
+            None => continue,
         };
-        let user = match &token {
-            Ok(token) if options.online => Some(whose(token)),
-            _ => None,
-        };
-        for error in [
-            token.as_ref().err(),
-            user.as_ref().and_then(|user| user.as_ref().err()),
-        ] {
-            codes.extend(error.map(Error::exit_code));
-        }
-        let row = Row::new(&location, token.as_ref(), user.as_ref(), now());
-        if is_option && row.expired == Some(true) && row.renewable == Some(false) {
-            codes.push(Error::new(Kind::NoToken, "", "").exit_code());
-        }
-        rows.push(row);
+        let user = token.as_ref().ok().filter(|_| options.online).map(whose);
+        rows.push(Row {
+            location,
+            token,
+            user,
+        });
     }
-    match options.format {
-        StatusFormat::Json => output::result(&output::json(&json!(rows)))?,
-        StatusFormat::Table => output::result(&table(&rows, io::stdout().is_terminal()))?,
-    }
+    let now = now();
+    output::result(&match options.format {
+        Some(StatusFormat::Json) => {
+            output::json(&rows.iter().map(|row| row.to_json(now)).collect())
+        }
+        _ => table(&rows, now, io::stdout().is_terminal()),
+    })?;
     if rows.is_empty() && io::stderr().is_terminal() {
         output::info("No token is saved. Get one: yandex-token login --client-id ID --save");
     }
-    Ok(ExitCode::from(codes.into_iter().max().unwrap_or(0)))
+    let codes = rows.iter().map(|row| match &row.token {
+        Ok(token) if is_asked_for && token.is_expired() && !token.is_renewable(now) => {
+            Kind::NoToken.exit_code()
+        }
+        _ => row.error().map_or(0, |error| error.kind.exit_code()),
+    });
+    Ok(ExitCode::from(codes.max().unwrap_or(0)))
 }
 
 /// The place that an option or a variable names, or every profile.
@@ -84,166 +79,131 @@ fn whose(token: &StoredToken) -> Result<User, Error> {
 }
 
 /// One saved token, or why it can't be read.
-#[derive(Default, Serialize)]
 struct Row {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_file: Option<String>,
-    account: Option<String>,
-    client_id: Option<String>,
-    oauth_url: Option<String>,
-    scope: Option<String>,
-    device_id: Option<String>,
-    subject: Option<String>,
-    keychain: Option<String>,
-    issued_at: Option<u64>,
-    expires_at: Option<u64>,
-    expires_at_utc: Option<String>,
-    expired: Option<bool>,
-    renewable: Option<bool>,
-    next_renewal_at: Option<u64>,
-    renew_failed_at: Option<u64>,
-    renew_error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Account>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    /// The error as far as the table has room for it.
-    #[serde(skip)]
-    why: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Account {
-    id: String,
-    login: Option<String>,
+    location: Location,
+    token: Result<StoredToken, Error>,
+    /// Whose it is, where the server was asked.
+    user: Option<Result<User, Error>>,
 }
 
 impl Row {
-    fn new(
-        location: &Location,
-        token: Result<&StoredToken, &Error>,
-        user: Option<&Result<User, Error>>,
-        now: u64,
-    ) -> Row {
-        let mut row = match token {
-            Ok(token) => Row::of(token, now),
-            Err(_) => Row::default(),
-        };
-        match location {
-            Location::Profile(name) => row.profile = Some(name.clone()),
-            Location::File(path) => row.token_file = Some(path.display().to_string()),
+    fn error(&self) -> Option<&Error> {
+        match (&self.token, &self.user) {
+            (Err(error), _) | (_, Some(Err(error))) => Some(error),
+            _ => None,
         }
-        match (token, user) {
-            (Err(error), _) | (_, Some(Err(error))) => {
-                row.error = Some(format!("{}: {}", error.what, error.why));
-                row.why = Some(error.why.clone());
+    }
+
+    fn to_json(&self, now: u64) -> Value {
+        let mut row = match &self.token {
+            Err(_) => json!({ "expired": null }),
+            Ok(token) => {
+                let is_renewable = token.is_renewable(now);
+                json!({
+                    "account": token.account,
+                    "client_id": token.client_id,
+                    "oauth_url": token.oauth_url,
+                    "scope": token.scope.as_ref().or(token.login.scope_asked.as_ref()),
+                    "device_id": token.device_id,
+                    "subject": token.login.subject,
+                    "keychain": token.keychain,
+                    "issued_at": token.issued_at,
+                    "expires_at": token.expires_at,
+                    "expires_at_utc": token.expires_at.and_then(output::utc),
+                    "expired": token.is_expired(),
+                    "renewable": is_renewable,
+                    "next_renewal_at": token.next_renewal_at(now).filter(|_| is_renewable),
+                    "renew_failed_at": token.renew_failed_at,
+                    "renew_error": token.renew_error,
+                })
             }
-            (_, Some(Ok(user))) => {
-                row.user = Some(Account {
-                    id: user.id.clone(),
-                    login: user.login.clone(),
-                });
-            }
-            (Ok(_), None) => {}
+        };
+        match &self.location {
+            Location::Profile(name) => row["profile"] = json!(name),
+            Location::File(path) => row["token_file"] = json!(path.to_string_lossy()),
+        }
+        if let Some(Ok(user)) = &self.user {
+            row["user"] = json!({ "id": user.id, "login": user.login });
+        }
+        if let Some(error) = self.error() {
+            row["error"] = json!(format!("{}: {}", error.what, error.why));
         }
         row
     }
 
-    fn of(token: &StoredToken, now: u64) -> Row {
-        let is_renewable = token.is_renewable(now);
-        let login = &token.login;
-        Row {
-            account: token.account.clone(),
-            client_id: token.client_id.clone(),
-            oauth_url: token.oauth_url.clone(),
-            scope: token.scope.clone().or_else(|| login.scope_asked.clone()),
-            device_id: token.device_id.clone(),
-            subject: login.subject.clone(),
-            keychain: token.keychain.clone(),
-            issued_at: token.issued_at,
-            expires_at: token.expires_at,
-            expires_at_utc: token.expires_at.and_then(output::utc),
-            expired: Some(token.is_expired()),
-            renewable: Some(is_renewable),
-            next_renewal_at: token.next_renewal_at(now).filter(|_| is_renewable),
-            renew_failed_at: token.renew_failed_at,
-            renew_error: token.renew_error.clone(),
-            ..Row::default()
-        }
-    }
-
     fn cells(&self, now: u64, is_at_terminal: bool) -> [String; 6] {
-        let name = self.profile.as_ref().or(self.token_file.as_ref()).cloned();
-        let user = self.user.as_ref();
+        let name = match &self.location {
+            Location::Profile(name) => name.clone(),
+            Location::File(path) => path.display().to_string(),
+        };
+        let why = self.error().map(|error| error.why.clone());
+        let Ok(token) = &self.token else {
+            let [none, unreadable] = ["", "unreadable"].map(str::to_owned);
+            return [
+                name,
+                none.clone(),
+                none.clone(),
+                unreadable,
+                none,
+                why.unwrap_or_default(),
+            ];
+        };
+        let user = self.user.as_ref().and_then(|user| user.as_ref().ok());
         let account = user.map(|user| user.login.as_ref().unwrap_or(&user.id));
-        let account = account.or(self.account.as_ref()).or(self.subject.as_ref());
-        let scopes = self.why.clone().or_else(|| self.scope.clone());
-        let scopes = scopes.unwrap_or_else(|| "all of the application's".to_owned());
-        let mut client_id = self.client_id.clone().unwrap_or_default();
+        let account = account
+            .or(token.account.as_ref())
+            .or(token.login.subject.as_ref());
+        let mut client_id = token.client_id.clone().unwrap_or_default();
         if is_at_terminal && client_id.chars().count() > MAX_ID {
             client_id = client_id.chars().take(MAX_ID - 1).collect::<String>() + "…";
         }
-        let (expires, renewal) = match (self.expired, self.expires_at) {
-            (None, _) => ("unreadable".to_owned(), String::new()),
-            (Some(true), Some(at)) => (format!("{}, expired", output::date(at)), self.renewal(now)),
-            (_, Some(at)) => (output::date(at), self.renewal(now)),
-            (_, None) => ("not known".to_owned(), self.renewal(now)),
-        };
+        let scope = why
+            .or(token.scope.clone())
+            .or(token.login.scope_asked.clone());
         [
-            name.unwrap_or_default(),
+            name,
             account.cloned().unwrap_or_default(),
             client_id,
-            expires,
-            renewal,
-            scopes,
+            match token.expires_at {
+                Some(at) if token.is_expired() => format!("{}, expired", output::date(at)),
+                Some(at) => output::date(at),
+                None => "not known".to_owned(),
+            },
+            match token
+                .next_renewal_at(now)
+                .filter(|_| token.is_renewable(now))
+            {
+                Some(at) if at <= now => "next use".to_owned(),
+                Some(at) => output::date(at),
+                None => "none".to_owned(),
+            },
+            scope.unwrap_or_else(|| "all of the application's".to_owned()),
         ]
-    }
-
-    fn renewal(&self, now: u64) -> String {
-        match (self.renewable, self.next_renewal_at) {
-            (Some(true), Some(at)) if at <= now => "next use".to_owned(),
-            (Some(true), Some(at)) => output::date(at),
-            _ => "none".to_owned(),
-        }
     }
 }
 
 /// Columns as wide as they need to be; the last may run on.
-fn table(rows: &[Row], is_at_terminal: bool) -> String {
+fn table(rows: &[Row], now: u64, is_at_terminal: bool) -> String {
+    const HEAD: &str = "PROFILE ACCOUNT APPLICATION EXPIRES RENEWAL SCOPES";
     if rows.is_empty() {
         return String::new();
     }
-    let head = [
-        "PROFILE",
-        "ACCOUNT",
-        "APPLICATION",
-        "EXPIRES",
-        "RENEWAL",
-        "SCOPES",
-    ];
-    let now = now();
-    let lines: Vec<_> = std::iter::once(head.map(str::to_owned))
-        .chain(rows.iter().map(|row| row.cells(now, is_at_terminal)))
-        .map(|cells| cells.map(|cell| output::sanitize(&output::short(&cell))))
+    let cells = rows.iter().flat_map(|row| row.cells(now, is_at_terminal));
+    let cells = HEAD.split(' ').map(str::to_owned).chain(cells);
+    let cells: Vec<_> = cells
+        .map(|cell| output::sanitize(&output::short(&cell)))
         .collect();
-    let width = |column: usize| {
-        let widths = lines.iter().map(|cells| cells[column].chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let widths = [0, 1, 2, 3, 4].map(width);
-    lines
-        .iter()
-        .map(|cells| {
-            let padded = cells
-                .iter()
-                .zip(widths)
-                .map(|(cell, width)| format!("{cell:width$}  "));
-            let line = padded.collect::<String>() + &cells[5];
-            format!("{}\n", line.trim_end())
-        })
-        .collect()
+    let lines: Vec<_> = cells.chunks(6).collect();
+    let mut table = String::new();
+    for line in &lines {
+        let columns = line.iter().enumerate().map(|(column, cell)| {
+            let width = lines.iter().map(|line| line[column].chars().count()).max();
+            format!("{cell:0$}  ", width.unwrap_or(0))
+        });
+        table += columns.collect::<String>().trim_end();
+        table.push('\n');
+    }
+    table
 }
 
 #[cfg(test)]
@@ -262,16 +222,15 @@ mod tests {
                 "access_token": "s3cret", "scope": scope, "account": why, "client_id": path,
             });
             let token = StoredToken::parse(file.to_string().as_bytes()).expect("a token file");
-            let location = Location::File(path.clone().into());
             let failed = Error::local(&path, &why);
-            let row = |token, user| Row::new(&location, token, user, 0);
+            let row = |token, user| Row { location: Location::File(path.clone().into()), token, user };
             let rows = [
-                row(Ok(&token), None),
-                row(Ok(&token), Some(&Ok(User { id, login }))),
-                row(Ok(&token), Some(&Err(failed.clone()))),
-                row(Err(&failed), None),
+                row(Ok(token.clone()), None),
+                row(Ok(token.clone()), Some(Ok(User { id, login }))),
+                row(Ok(token), Some(Err(failed.clone()))),
+                row(Err(failed), None),
             ];
-            let table = table(&rows, false);
+            let table = table(&rows, 0, false);
             prop_assert_eq!(table.matches('\n').count(), 5);
             prop_assert!(!table.replace('\n', "").contains(is_raw), "{table:?}");
             prop_assert!(!table.contains("s3cret"), "{table:?}");

@@ -14,10 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{files, ownership};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::output;
 use crate::platform;
-use crate::private_dir::runtime_dirs;
 use crate::random;
 
 /// The least that is written and synced before anything irrevocable happens.
@@ -285,33 +284,4 @@ fn append_and_cut(path: &Path, room: &[u8]) -> io::Result<()> {
     let written = file.write_all(room).and_then(|()| platform::sync(&file));
     file.set_len(size)?;
     written
-}
-
-/// Adds to an error where the content is now, and has even a closed pipe
-/// reported.
-pub fn rescued(mut error: Error, content: &[u8]) -> Error {
-    if error.kind == Kind::ClosedPipe {
-        error.kind = Kind::Other;
-    }
-    match rescue(content) {
-        Ok(kept) => error.hint(format!("What was received is kept in {}", kept.display())),
-        Err(_) => error.hint("What was received could not be kept anywhere: log in again."),
-    }
-}
-
-/// Keeps what could not be saved where it should be.
-fn rescue(content: &[u8]) -> io::Result<PathBuf> {
-    let mut failed = io::Error::from(ErrorKind::NotFound);
-    for dir in runtime_dirs() {
-        let path = dir.join(format!("yandex-token-{}", random::hex()));
-        let kept = files::create_private(&path, None).and_then(|mut file| {
-            file.write_all(content)?;
-            platform::sync(&file)
-        });
-        match kept {
-            Ok(()) => return Ok(path),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
 }

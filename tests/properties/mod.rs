@@ -202,7 +202,7 @@ pub fn token_answer(status: u16, body: &[u8]) {
             assert!(!refusal.error.is_empty() && !(300..400).contains(&status));
             assert!(status != 429 && status < 500);
             let error = response::refused("refreshing the token", &refusal);
-            assert_eq!((error.kind, error.exit_code()), (Kind::Refused, 5));
+            assert_eq!((error.kind, error.kind.exit_code()), (Kind::Refused, 5));
             assert!(error.why.chars().count() <= 604, "two short texts");
             assert!(!sanitize(&error.why).contains(char::is_control));
         }

@@ -37,6 +37,5 @@ pub fn run(session: Session) -> Result<(), Error> {
     }
     let poll = |limit| session.client.poll(&code, limit);
     let answer = device::wait(&code, session.timeout, &device::Countdown, poll)?;
-    session.finish(answer)?.report();
-    Ok(())
+    session.finish(answer)
 }

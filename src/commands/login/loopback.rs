@@ -1,7 +1,9 @@
 //! A login by the loopback redirect, or by a public one with a start link.
 
-use super::method::Redirect;
+use std::time::Instant;
+
 use super::{Session, announce, is_of_code};
+use crate::cli;
 use crate::error::Error;
 use crate::http::tls;
 use crate::login::browser::{self, Browser};
@@ -11,14 +13,14 @@ use crate::login::paste::{self, Expected};
 use crate::login::start_link::StartLink;
 use crate::output;
 
-pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
-    let mut listener = Listener::bind(&redirect.uris, redirect.listen)?;
-    if let Some((cert, key)) = &redirect.tls {
+pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
+    let mut listener = Listener::bind(&redirect.redirect_uri, redirect.listen)?;
+    if let (Some(cert), Some(key)) = (&redirect.tls_cert, &redirect.tls_key) {
         listener.tls = Some(tls::load(cert, key, listener.redirect_uri.host())?);
     }
     let redirect_uri = listener.redirect_uri.clone();
     let request = session.request(Some(redirect_uri.as_str()));
-    let deadline = session.deadline();
+    let deadline = Instant::now() + session.timeout;
     let start = (!redirect_uri.is_loopback()).then(|| StartLink::new(&request.url));
     let url = match &start {
         Some(link) => link.url(&redirect_uri),
@@ -78,8 +80,8 @@ pub fn run(session: Session, redirect: Redirect) -> Result<(), Error> {
             },
         }
     };
-    let finished = exchanged.and_then(|answer| session.finish(answer));
-    login.conclude(finished.as_ref().err().cloned());
-    finished?.report();
+    let delivered = exchanged.and_then(|answer| session.deliver(answer));
+    login.conclude(delivered.as_ref().err().cloned());
+    session.report(&delivered?);
     Ok(())
 }

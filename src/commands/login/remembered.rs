@@ -1,13 +1,11 @@
 //! What a login is to do: what the options say, else what the profile
 //! remembers of its last login, else what the variables say.
 
-use std::path::PathBuf;
-
-use super::method::Method;
+use super::method::{Method, absolute};
 use crate::cli::{self, values};
-use crate::commands::application::{self, Application};
+use crate::commands::application::{self, Application, no_client_id};
 use crate::commands::sandbox::IN_SANDBOX;
-use crate::commands::saved::{Saved, sharing_device};
+use crate::commands::saved::{client_secret, sharing_device};
 use crate::commands::{option_or_variable, path_variable, variable};
 use crate::error::Error;
 use crate::oauth::Server;
@@ -16,111 +14,101 @@ use crate::random;
 use crate::store::Location;
 use crate::store::token::{LoginOptions, StoredToken, now};
 
-/// A login as options, memory and variables describe it.
+/// What a login asks, and what is kept of it.
 pub struct Plan {
     pub application: Application,
     pub method: Method,
-    pub scope: Option<String>,
-    pub optional_scope: Option<String>,
-    /// None for a login that only prints, unless it is given.
-    pub device_id: Option<String>,
     /// What the next login of the profile is to remember.
     pub remember: LoginOptions,
     /// The helper of the keychain that is to keep the token's secrets.
     pub keychain: Option<String>,
-    /// The token that a saved login replaces, without secrets of a keychain.
-    pub previous: Option<StoredToken>,
+    /// Whose token a saved login replaces.
+    pub previous_account: Option<String>,
 }
 
 /// A login that is saved reuses all that the profile remembers, unless an
 /// option changes the application.
-pub fn saved(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
+pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Error> {
     let previous = location.load_file().ok().flatten();
-    let server_given = application::server(&options.application)?;
-    let memory = match &previous {
-        Some(token) if is_reused(token, options, server_given.as_ref()) => Some(token),
-        _ => None,
-    };
-    let login = memory.map(|token| &token.login);
+    let named = application::server(&options.application)?;
+    let is_reused = |token: &&StoredToken| is_reused(token, options, named.as_ref());
+    let memory = previous.as_ref().filter(is_reused);
+    let last = memory.map(|token| &token.login);
     let its_server = memory.map(|token| server_of(token).unwrap_or_default());
-    let its_id = memory.and_then(|token| token.client_id.clone());
     if let Some(server) = &its_server {
         warn_of_variable("YANDEX_OAUTH_URL", &server.origin())?;
     }
-    if let (Some(id), None) = (&its_id, &options.application.client_id) {
+    let mut client_id = options.application.client_id.clone();
+    if let (None, Some(id)) = (
+        &client_id,
+        memory.and_then(|token| token.client_id.as_ref()),
+    ) {
         warn_of_variable("YANDEX_CLIENT_ID", id)?;
+        client_id = Some(id.clone());
     }
-    let client_id = match options.application.client_id.clone().or(its_id) {
-        Some(id) => Some(id),
-        None => option_or_variable(None, "YANDEX_CLIENT_ID", values::client_id)?,
-    };
+    let client_id = option_or_variable(client_id, "YANDEX_CLIENT_ID", values::client_id)?;
     let client_id =
         client_id.ok_or_else(|| no_application(options, previous.as_ref(), location))?;
     let client_secret = match memory {
-        Some(token) => Saved {
-            location,
-            application: &options.application,
-        }
-        .client_secret(token)?,
+        Some(token) => client_secret(location, &options.application, token)?,
         None => application::client_secret(&options.application)?,
     };
-    let method = Method::of(options, login)?;
-    let device_id = match &method {
-        Method::Subject(_) => None,
-        _ => Some(device_id(options, memory, location)),
-    };
-    let scope = joined(&options.scope).or_else(|| login?.scope_asked.clone());
-    let optional_scope =
-        joined(&options.optional_scope).or_else(|| login?.optional_scope_asked.clone());
+    let method = Method::complete(options, last)?;
+    let request = &mut options.request;
+    match method {
+        Method::Subject => request.device_id = None,
+        _ if request.device_id.is_some() => {}
+        _ => request.device_id = Some(device_id(memory, location)),
+    }
+    if let Some(last) = last {
+        for (asked, last) in [
+            (&mut request.scope, &last.scope_asked),
+            (&mut request.optional_scope, &last.optional_scope_asked),
+        ] {
+            if asked.is_empty() {
+                asked.extend(last.clone());
+            }
+        }
+    }
+    let secret_file = secret_file(options)?.or_else(|| last?.client_secret_file.clone());
     let remember = LoginOptions {
-        client_secret_file: secret_file(options)?
-            .or_else(|| login?.client_secret_file.clone())
-            .filter(|_| client_secret.is_some()),
-        scope_asked: scope.clone(),
-        optional_scope_asked: optional_scope.clone(),
-        ..method.options(options, login)?
+        client_secret_file: secret_file.filter(|_| client_secret.is_some()),
+        scope_asked: joined(&options.request.scope),
+        optional_scope_asked: joined(&options.request.optional_scope),
+        ..method.options(options)
     };
     Ok(Plan {
         application: Application {
-            server: its_server.or(server_given).unwrap_or_default(),
+            server: its_server.or(named).unwrap_or_default(),
             client_id,
             client_secret,
         },
         method,
-        scope,
-        optional_scope,
-        device_id,
         remember,
         keychain: keychain(options, location, previous.as_ref())?,
-        previous,
+        previous_account: previous.and_then(|token| token.account),
     })
 }
 
 /// A login that is only printed reuses the client ID alone.
-pub fn printed(options: &cli::Login, location: &Location) -> Result<Plan, Error> {
+pub fn printed(options: &mut cli::Login, location: &Location) -> Result<Plan, Error> {
     let saved_id = || {
         let saved = location.load_file().ok().flatten();
-        saved
-            .and_then(|token| token.client_id)
-            .ok_or_else(|| not_registered(options))
+        let id = saved.and_then(|token| token.client_id);
+        id.ok_or_else(|| not_registered(options))
     };
-    Ok(Plan {
-        application: Application::resolve(&options.application, saved_id)?,
-        ..unsaved(options, Application::default())?
-    })
+    let application = Application::resolve(&options.application, saved_id)?;
+    unsaved(options, application)
 }
 
 /// A login with this application, of which nothing is remembered.
-pub fn unsaved(options: &cli::Login, application: Application) -> Result<Plan, Error> {
+pub fn unsaved(options: &mut cli::Login, application: Application) -> Result<Plan, Error> {
     Ok(Plan {
         application,
-        method: Method::of(options, None)?,
-        scope: joined(&options.scope),
-        optional_scope: joined(&options.optional_scope),
-        device_id: options.device_id.clone(),
+        method: Method::complete(options, None)?,
         remember: LoginOptions::default(),
         keychain: None,
-        previous: None,
+        previous_account: None,
     })
 }
 
@@ -131,16 +119,12 @@ fn keychain(
     location: &Location,
     previous: Option<&StoredToken>,
 ) -> Result<Option<String>, Error> {
-    let helper = match (&options.keychain, location) {
-        (Some(helper), _) if helper == "none" => return Ok(None),
-        (None, Location::File(_)) => return Ok(None),
+    let why = match (options.keychain.as_deref(), location) {
+        (Some("none"), _) | (None, Location::File(_)) => return Ok(None),
         (None, Location::Profile(_)) => return Ok(previous.and_then(|old| old.keychain.clone())),
-        (Some(helper), _) => helper,
-    };
-    let why = match location {
         _ if variable(IN_SANDBOX)?.is_some() => "a sandbox's token is not for a keychain",
-        Location::File(_) => "it needs a profile, and YANDEX_TOKEN_FILE names a file",
-        Location::Profile(_) => return Ok(Some(helper.clone())),
+        (_, Location::File(_)) => "it needs a profile, and YANDEX_TOKEN_FILE names a file",
+        (helper, Location::Profile(_)) => return Ok(helper.map(str::to_owned)),
     };
     Err(Error::usage("--keychain", why))
 }
@@ -175,10 +159,7 @@ fn warn_of_variable(name: &str, remembered: &str) -> Result<(), Error> {
 
 /// One for each saved token: Yandex keeps one token for an application, a user
 /// and a device. It would also give a token near its end once more.
-fn device_id(options: &cli::Login, memory: Option<&StoredToken>, location: &Location) -> String {
-    if let Some(id) = &options.device_id {
-        return id.clone();
-    }
+fn device_id(memory: Option<&StoredToken>, location: &Location) -> String {
     let kept = memory.and_then(|token| {
         let id = token.device_id.clone()?;
         let is_old = token.is_expired() || token.is_in_warning_time(now());
@@ -195,11 +176,10 @@ fn secret_file(options: &cli::Login) -> Result<Option<String>, Error> {
         None => path_variable("YANDEX_CLIENT_SECRET_FILE")?,
     };
     let regular = given.filter(|path| path.is_file());
-    let absolute = regular.and_then(|path| std::path::absolute(path).ok());
-    Ok(absolute.and_then(|path| PathBuf::into_os_string(path).into_string().ok()))
+    Ok(regular.and_then(|path| absolute(&path)))
 }
 
-fn joined(scopes: &[String]) -> Option<String> {
+pub fn joined(scopes: &[String]) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
@@ -208,19 +188,15 @@ fn no_application(
     previous: Option<&StoredToken>,
     location: &Location,
 ) -> Error {
-    let server = previous.and_then(server_of);
-    if let Some(server) = server.filter(|server| !server.is_yandex()) {
-        return Error::usage(
-            format!("the saved login is from {}", server.origin()),
-            "that is not Yandex, so it is not used again unasked",
-        )
-        .hint(format!(
-            "If it is right: {} --oauth-url {}",
-            location.login(),
-            server.origin()
-        ));
+    match previous.and_then(server_of) {
+        Some(server) if !server.is_yandex() => {
+            let (origin, login) = (server.origin(), location.login());
+            let what = format!("the saved login is from {origin}");
+            Error::usage(what, "that is not Yandex, so it is not used again unasked")
+                .hint(format!("If it is right: {login} --oauth-url {origin}"))
+        }
+        _ => not_registered(options),
     }
-    not_registered(options)
 }
 
 /// No client ID was given: there may be no application yet.
@@ -232,7 +208,7 @@ fn not_registered(options: &cli::Login) -> Error {
         None => (" with the Redirect URI http://127.0.0.1:8000/", ""),
     };
     let save = if options.save { " --save" } else { "" };
-    application::no_client_id().hint(format!(
+    no_client_id("no application ID is given").hint(format!(
         "Register an application at https://oauth.yandex.com/client/new{with}, then run \
          `yandex-token login{option}{save} --client-id ID`. Without one: `yandex-token login --sandbox`."
     ))
