@@ -147,7 +147,7 @@ impl Client {
         let asked = public.ask(&what, "/device/code", &parameters, &own);
         let fields = asked.map_err(|error| match error.refusal.as_deref() {
             // Nothing but the ID was sent.
-            Some("invalid_client") => error.hint("Check the application ID."),
+            Some("invalid_client") => error.hint("Check the client ID."),
             _ => error,
         })?;
         response::device_code(fields, &self.server).map_err(|why| useless(&what, why))
@@ -254,12 +254,12 @@ impl Client {
             ("invalid_client", Some(given)) => {
                 let source = &given.source;
                 return Some(format!(
-                    "Check the application ID and its password, which came from {source}."
+                    "Check the client ID and the client secret, which came from {source}."
                 ));
             }
             ("invalid_client", None) => {
-                "Check the application ID. An application that wants its password too \
-                 gets it from YANDEX_CLIENT_SECRET or --client-secret-file."
+                "Check the client ID. An application that needs its client secret gets it \
+                 from YANDEX_CLIENT_SECRET or --client-secret-file."
             }
             ("invalid_grant" | "bad_verification_code", _) => {
                 "A code is good once and for ten minutes: log in again."
