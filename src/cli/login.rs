@@ -25,7 +25,7 @@ One \"for API access\" (Direct, Metrica) has none: use --device or --paste.";
 const SAVING: [&str; 4] = ["save", "profile", "token_file", "keychain"];
 
 /// What only a login through a person or a browser needs.
-const INTERACTIVE: [&str; 11] = [
+const INTERACTIVE: [&str; 13] = [
     "device",
     "paste",
     "redirect_uri",
@@ -37,6 +37,8 @@ const INTERACTIVE: [&str; 11] = [
     "optional_scope",
     "login_hint",
     "force_confirm",
+    "device_id",
+    "device_name",
 ];
 
 #[derive(Args)]

@@ -197,7 +197,8 @@ fn options_that_contradict_each_other_are_both_named() {
         (
             "--subject=me@site",
             "--device --paste --redirect-uri=http://[::1]:0/ --listen=[::1]:0 --no-browser \
-             --timeout=5 --optional-scope=a:b --login-hint=me --force-confirm",
+             --timeout=5 --optional-scope=a:b --login-hint=me --force-confirm --device-id=abcdef \
+             --device-name=x",
         ),
         ("--paste", "--client-secret-file=-"),
     ] {
