@@ -181,6 +181,25 @@ fn a_helper_that_does_not_work_is_found_before_the_browser_opens() {
 }
 
 #[test]
+fn a_helper_is_told_secrets_on_its_input_alone_and_never_found_in_this_directory() {
+    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    helper(&home, &format!("env >>~/environment{HELPER}"));
+    let arguments = login(&server, &["--keychain", "fake"]);
+    let mut first = command(&home, &arguments);
+    first.env("YANDEX_CLIENT_SECRET", "s3cret");
+    assert_eq!(complete(first).code, Some(0));
+    let environment = fs::read_to_string(home.path().join("environment")).unwrap();
+    for secret in ["s3cret", TOKEN, "r3fr3sh"] {
+        assert!(!environment.contains(secret) && !calls(&home).contains(secret));
+    }
+    let called = calls(&home);
+    let mut here = home.command(&["token"]);
+    here.env("PATH", ".:");
+    run(here).fails(8, "docker-credential-fake is not in PATH");
+    assert_eq!(calls(&home), called);
+}
+
+#[test]
 fn a_keychain_that_fails_costs_no_refresh_token() {
     let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
     helper(&home, HELPER);
