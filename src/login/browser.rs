@@ -14,17 +14,6 @@ use crate::platform;
 const WATCH_TIME: Duration = Duration::from_secs(3);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
-/// They need a terminal, which a browser that we start does not get.
-const TEXT_MODE: [&str; 7] = [
-    "browsh",
-    "elinks",
-    "links",
-    "links2",
-    "lynx",
-    "w3m",
-    "www-browser",
-];
-
 /// What would open a URL here.
 #[derive(Debug)]
 pub enum Browser {
@@ -39,12 +28,7 @@ pub enum Browser {
 impl Browser {
     /// What `BROWSER` specifies, or else the desktop's own.
     pub fn find(url: &str) -> Browser {
-        let desktop = [
-            "DISPLAY",
-            "WAYLAND_DISPLAY",
-            "WSL_DISTRO_NAME",
-            "WSL_INTEROP",
-        ];
+        let desktop = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"];
         if let Some(browser) = set("BROWSER") {
             from_variable(&browser, url)
         } else if set("SSH_CONNECTION").is_some() {
@@ -87,42 +71,41 @@ fn from_variable(value: &OsStr, url: &str) -> Browser {
     }
     let value = value.to_string_lossy();
     let mut commands = Vec::new();
-    let mut text_mode = None;
+    let mut why = "$BROWSER has no command in it".to_owned();
     for element in value.split(platform::LIST_SEPARATOR).map(str::trim) {
         if element == "none" && commands.is_empty() {
             return Browser::Unwanted;
         }
-        let mut words = match is_file(Path::new(element)) {
+        let mut words: Vec<_> = match is_file(Path::new(element)) {
             true => vec![element],
             false => element.split_whitespace().collect(),
-        }
-        .into_iter();
-        let Some(program) = words.next() else {
-            continue;
         };
-        let name = Path::new(program).file_name().unwrap_or_default();
-        if TEXT_MODE.iter().any(|text_mode| name == *text_mode) {
-            text_mode = Some(program.to_owned());
+        if words.is_empty() {
             continue;
+        }
+        let program = words.remove(0);
+        if is_text_mode(program) {
+            why = format!("{program} needs a terminal of its own");
+            continue;
+        }
+        if !words.iter().any(|word| word.contains("%s")) {
+            words.push("%s");
         }
         let mut command = Command::new(program);
-        let mut has_url = false;
-        for word in words {
-            has_url |= word.contains("%s");
-            command.arg(word.replace("%s", url));
-        }
-        if !has_url {
-            command.arg(url);
-        }
+        command.args(words.iter().map(|word| word.replace("%s", url)));
         commands.push(command);
     }
-    match text_mode {
-        Some(program) if commands.is_empty() => {
-            Browser::Impossible(format!("{program} needs a terminal of its own"))
-        }
-        _ if commands.is_empty() => Browser::Impossible("$BROWSER has no command in it".into()),
-        _ => Browser::Commands(commands),
+    match commands.is_empty() {
+        true => Browser::Impossible(why),
+        false => Browser::Commands(commands),
     }
+}
+
+/// Whether it needs a terminal, which a browser that we start does not get.
+fn is_text_mode(program: &str) -> bool {
+    let name = Path::new(program).file_name().unwrap_or_default();
+    let names = "browsh elinks links links2 lynx w3m www-browser";
+    names.split(' ').any(|text_mode| name == text_mode)
 }
 
 /// Starts a launcher and watches it for as long as it can still fail.

@@ -1,13 +1,11 @@
 //! The device grant (RFC 8628, in Yandex's dialect): shows a code that the
 //! user enters on any device, and polls until that is done.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 use crate::oauth::client::Poll;
-use crate::oauth::response::DeviceCode;
-use crate::oauth::response::TokenResponse;
+use crate::oauth::response::{DeviceCode, TokenResponse};
 use crate::output;
 
 const WHAT: &str = "waiting for the code to be entered";
@@ -15,72 +13,55 @@ const WHAT: &str = "waiting for the code to be entered";
 const SLOW_DOWN: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 
-/// The passing of time, so that no test waits.
-pub trait Time {
-    fn now(&self) -> Instant;
-    /// Waits, saying how long is left in all.
-    fn sleep(&self, duration: Duration, deadline: Instant);
-}
-
-/// The real one, with a countdown at a terminal that leaves nothing behind.
-pub struct Countdown;
-
-impl Time for Countdown {
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-
-    fn sleep(&self, duration: Duration, deadline: Instant) {
-        let until = Instant::now() + duration;
-        loop {
-            let now = Instant::now();
-            let left = until.saturating_duration_since(now);
-            if left.is_zero() {
-                return output::progress("");
-            }
-            output::progress(&format!(
-                "{} left",
-                clock(deadline.saturating_duration_since(now))
-            ));
-            std::thread::sleep(left.min(TICK));
-        }
-    }
-}
-
 /// Polls until the user has answered, at the server's interval, and outlives
-/// faults in between.
+/// faults in between. `sleep` is given the deadline of it all too.
 ///
 /// # Errors
 /// Exit 3 when the user denies, 4 when the code or the time is over.
 pub fn wait(
     code: &DeviceCode,
     timeout: Duration,
-    time: &impl Time,
+    now: impl Fn() -> Instant,
+    sleep: impl Fn(Duration, Instant),
     poll: impl Fn(Duration) -> Result<Poll, Error>,
 ) -> Result<TokenResponse, Error> {
-    let deadline = time.now() + timeout.min(code.expires_in);
-    let interval = Cell::new(code.interval);
+    let deadline = now() + timeout.min(code.expires_in);
+    let left = || deadline.saturating_duration_since(now());
+    let mut interval = code.interval;
     let mut fault: Option<Error> = None;
     loop {
-        let left = deadline.saturating_duration_since(time.now());
-        time.sleep(interval.get().min(left), deadline);
-        let left = deadline.saturating_duration_since(time.now());
-        if left.is_zero() {
+        sleep(interval.min(left()), deadline);
+        if left().is_zero() {
             let why = match fault {
                 Some(fault) => format!("the code is no longer valid; lastly {}", fault.why),
                 None => "the code was not entered in time".to_owned(),
             };
             return Err(Error::new(Kind::TimedOut, WHAT, why));
         }
-        match poll(left).map_err(ended)? {
+        match poll(left()).map_err(ended)? {
             Poll::Token(token) => return Ok(token),
             Poll::Pending => fault = None,
-            Poll::SlowDown => interval.set(interval.get() + SLOW_DOWN),
+            Poll::SlowDown => interval += SLOW_DOWN,
             Poll::Fault(error) => {
                 output::debug(&format!("{}: {}; going on", error.what, error.why));
                 fault = Some(error);
             }
         }
+    }
+}
+
+/// Sleeps, with a countdown at a terminal that leaves nothing behind.
+pub fn countdown(duration: Duration, deadline: Instant) {
+    let until = Instant::now() + duration;
+    loop {
+        let now = Instant::now();
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() {
+            return output::progress("");
+        }
+        let shown = clock(deadline.saturating_duration_since(now));
+        output::progress(&format!("{shown} left"));
+        std::thread::sleep(left.min(TICK));
     }
 }
 
@@ -115,20 +96,8 @@ pub fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
-
-    struct Fake(Cell<Instant>);
-
-    impl Time for Fake {
-        fn now(&self) -> Instant {
-            self.0.get()
-        }
-
-        fn sleep(&self, duration: Duration, _: Instant) {
-            self.0.set(self.0.get() + duration);
-        }
-    }
 
     fn code(interval: u64, expires_in: u64) -> DeviceCode {
         DeviceCode {
@@ -161,16 +130,17 @@ mod tests {
         answers: Vec<Result<Poll, Error>>,
     ) -> (Result<(), Kind>, Vec<u64>) {
         let start = Instant::now();
-        let time = Fake(Cell::new(start));
+        let time = Cell::new(start);
+        let sleep = |duration, _| time.set(time.get() + duration);
         let answers = RefCell::new(VecDeque::from(answers));
         let asked = RefCell::new(Vec::new());
-        let outcome = wait(code, Duration::from_secs(timeout), &time, |_| {
-            asked.borrow_mut().push((time.now() - start).as_secs());
-            answers
-                .borrow_mut()
-                .pop_front()
-                .unwrap_or(Ok(Poll::Pending))
-        });
+        let poll = |_| {
+            asked.borrow_mut().push((time.get() - start).as_secs());
+            let answer = answers.borrow_mut().pop_front();
+            answer.unwrap_or(Ok(Poll::Pending))
+        };
+        let timeout = Duration::from_secs(timeout);
+        let outcome = wait(code, timeout, || time.get(), sleep, poll);
         let outcome = outcome.map(drop).map_err(|error| error.kind);
         (outcome, asked.into_inner())
     }

@@ -1,6 +1,6 @@
 //! Binds the listener: at the Redirect URI itself, or where `--listen` says.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -27,27 +27,18 @@ impl Listener {
     /// # Errors
     /// A port that is in use or forbidden, by name.
     pub fn bind(uris: &[RedirectUri], listen: Option<SocketAddr>) -> Result<Listener, Error> {
-        if let (Some(address), Some(uri)) = (listen, uris.first()) {
-            let (sockets, port) =
-                http::bind(&[address.ip()], address.port()).map_err(|error| failure(&[error]))?;
-            return Ok(Listener {
-                sockets,
-                redirect_uri: uri.with_port(port),
-                tls: None,
-                listen_host: Some(match address.ip() {
-                    IpAddr::V4(ip) => ip.to_string(),
-                    IpAddr::V6(ip) => format!("[{ip}]"),
-                }),
-            });
-        }
         let mut failures = Vec::new();
         for uri in uris {
-            match http::bind(&uri.addresses(), uri.port()) {
+            let (addresses, port) = match listen {
+                Some(address) => (vec![address.ip()], address.port()),
+                None => (uri.addresses(), uri.port()),
+            };
+            match http::bind(&addresses, port) {
                 Ok((sockets, port)) => {
                     return Ok(Listener {
                         sockets,
                         redirect_uri: uri.with_port(port),
-                        listen_host: None,
+                        listen_host: listen.and_then(host),
                         tls: None,
                     });
                 }
@@ -56,6 +47,11 @@ impl Listener {
         }
         Err(failure(&failures))
     }
+}
+
+/// An IPv6 address in brackets.
+fn host(address: SocketAddr) -> Option<String> {
+    Some(address.to_string().rsplit_once(':')?.0.to_owned())
 }
 
 /// The error for the ports that could not be bound, by name.

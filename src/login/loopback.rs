@@ -6,14 +6,14 @@
 //! the page, so the code does not stay in the address bar. Only a response
 //! with our `state` gets that far; all else is refused and ends nothing.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::listener::Listener;
 use super::page::{self, refusal};
 use super::start_link::StartLink;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::{Options, Request, Response, Server};
 use crate::oauth::authorization::{self, parse_response};
 use crate::oauth::pkce::State;
@@ -39,8 +39,6 @@ pub enum Event {
 pub struct Login {
     server: Arc<Server>,
     shared: Arc<Shared>,
-    events: Receiver<Event>,
-    sender: Sender<Event>,
 }
 
 impl Login {
@@ -49,6 +47,7 @@ impl Login {
         listener: Listener,
         state: State,
         start_link: Option<StartLink>,
+        events: Sender<Event>,
     ) -> Result<Login, Error> {
         let uri = &listener.redirect_uri;
         let hosts = [Some(uri.host().to_owned()), listener.listen_host];
@@ -57,7 +56,6 @@ impl Login {
             max_body: 0,
             tls: listener.tls,
         };
-        let (sender, events) = channel();
         let shared = Arc::new(Shared {
             path: uri.path().to_owned(),
             start_link,
@@ -65,7 +63,7 @@ impl Login {
             state,
             stage: Mutex::new(Stage::Waiting),
             changed: Condvar::new(),
-            events: sender.clone(),
+            events,
         });
         let handler = Arc::clone(&shared);
         let server = Server::start(listener.sockets, options, move |request| {
@@ -74,28 +72,6 @@ impl Login {
         Ok(Login {
             server: server.map_err(|error| Error::local("starting the listener", error))?,
             shared,
-            events,
-            sender,
-        })
-    }
-
-    /// To send an event from another thread.
-    pub fn sender(&self) -> Sender<Event> {
-        self.sender.clone()
-    }
-
-    /// Waits for the next event.
-    ///
-    /// # Errors
-    /// [`Kind::TimedOut`] at the deadline.
-    pub fn wait(&self, deadline: Instant) -> Result<Event, Error> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.events.recv_timeout(left).map_err(|_| {
-            Error::new(
-                Kind::TimedOut,
-                "waiting for the login in the browser",
-                "no answer came in time",
-            )
         })
     }
 
@@ -108,16 +84,11 @@ impl Login {
         let is_shown = false;
         *stage = Stage::Over { failure, is_shown };
         self.shared.changed.notify_all();
-        while is_browser && !matches!(*stage, Stage::Over { is_shown: true, .. }) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let woken = self.shared.changed.wait_timeout(stage, left);
-            stage = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(stage);
         if is_browser {
+            let is_unseen =
+                |stage: &mut Stage| matches!(stage, Stage::Over { is_shown, .. } if !*is_shown);
+            let changed = &self.shared.changed;
+            drop(changed.wait_timeout_while(stage, PAGE_TIMEOUT, is_unseen));
             self.server.settle(deadline);
         }
     }

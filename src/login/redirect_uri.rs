@@ -114,12 +114,12 @@ impl RedirectUri {
         let mut url = self.url.clone();
         // Only URLs that can't have a port refuse one, and this one has 0.
         let _ = url.set_port(Some(port));
-        let scheme = self.text.find("://").map_or(0, |at| at + 3);
-        let colon = self.text[scheme..]
-            .find(['/', '?'])
-            .map_or(self.text.len(), |at| scheme + at);
-        let authority = self.text[..colon].rfind(':').unwrap_or(colon);
-        let text = format!("{}:{port}{}", &self.text[..authority], &self.text[colon..]);
+        let host = self.text.find("://").map_or(0, |at| at + 3);
+        let path = self.text[host..].find(['/', '?']);
+        let (before, path) = self
+            .text
+            .split_at(path.map_or(self.text.len(), |at| host + at));
+        let text = format!("{}{port}{path}", before.trim_end_matches('0'));
         RedirectUri { text, url }
     }
 }

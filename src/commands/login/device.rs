@@ -1,5 +1,7 @@
 //! A login by the device grant (RFC 8628, in Yandex's dialect).
 
+use std::time::Instant;
+
 use super::{Session, announce};
 use crate::error::Error;
 use crate::login::browser::{self, Browser};
@@ -36,6 +38,7 @@ pub fn run(session: Session) -> Result<(), Error> {
         (Browser::Unwanted | Browser::Impossible(_), None) => {}
     }
     let poll = |limit| session.client.poll(&code, limit);
-    let answer = device::wait(&code, session.timeout, &device::Countdown, poll)?;
+    let (now, sleep) = (Instant::now, device::countdown);
+    let answer = device::wait(&code, session.timeout, now, sleep, poll)?;
     session.finish(answer)
 }

@@ -1,10 +1,11 @@
 //! A login by the loopback redirect, or by a public one with a start link.
 
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use super::{Session, announce, is_of_code};
 use crate::cli;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::http::tls;
 use crate::login::browser::{self, Browser};
 use crate::login::listener::Listener;
@@ -26,14 +27,15 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
         Some(link) => link.url(&redirect_uri),
         None => request.url.clone(),
     };
-    let login = Login::start(listener, request.state.clone(), start)?;
+    let (events, received) = channel();
+    let login = Login::start(listener, request.state.clone(), start, events.clone())?;
 
     let browser = session.browser(url.as_str());
     let sandbox = session.sandbox.as_ref();
     announce::loopback(&url, &redirect_uri, &browser, sandbox.is_some());
     match (browser, sandbox) {
         (Browser::Commands(commands), _) => {
-            let events = login.sender();
+            let events = events.clone();
             browser::open(commands, move |why| {
                 drop(events.send(Event::NoBrowser(why)))
             });
@@ -47,15 +49,16 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
             server: session.application.server.clone(),
             redirect_uri: Some(redirect_uri.clone()),
         };
-        let events = login.sender();
         paste::listen(expected, move |response| {
             drop(events.send(Event::Pasted(response)))
         });
     }
 
     let exchanged = loop {
-        let event = login.wait(deadline).map_err(|error| {
-            error.hint(format!(
+        let left = deadline.saturating_duration_since(Instant::now());
+        let event = received.recv_timeout(left).map_err(|_| {
+            let what = "waiting for the login in the browser";
+            Error::new(Kind::TimedOut, what, "no answer came in time").hint(format!(
                 "If the browser showed an error instead, register this Redirect URI exactly: {}",
                 redirect_uri.as_str()
             ))
