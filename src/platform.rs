@@ -23,6 +23,11 @@ pub const LAUNCHERS_TELL: bool = cfg!(not(windows));
 /// Whether a file that is being read can't be replaced.
 pub const READERS_BLOCK_RENAMES: bool = cfg!(windows);
 
+/// How many connections a server holds before the oldest gives way. Windows
+/// can't end a read that has begun: the oldest gives way there when its time
+/// is over, so there is room for more.
+pub const MAX_CONNECTIONS: usize = if cfg!(windows) { 512 } else { 64 };
+
 /// Whether there is a `fuser`, which names the processes that have a file open.
 pub const HAS_FUSER: bool = cfg!(unix);
 

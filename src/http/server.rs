@@ -1,6 +1,6 @@
-//! Accepts connections, at most [`MAX_CONNECTIONS`]: the oldest that has not
-//! sent a whole request gives way to a new one. When `accept` fails, for want
-//! of descriptors most likely, the oldest are closed and it is tried again.
+//! Accepts connections, up to a limit: the oldest that has not sent a whole
+//! request gives way to a new one. When `accept` fails, for want of descriptors
+//! most likely, the oldest are closed and it is tried again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,12 +15,11 @@ use super::connection::Connection;
 use super::{Request, Response};
 use crate::platform;
 
-const MAX_CONNECTIONS: usize = 64;
 /// How many fewer connections there may be after a failing `accept`, and the
 /// fewest that there may.
 const SPARE: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// A connection's thread needs little; sixty-four of them should not show.
+/// A connection's thread needs little; many of them should not show.
 const STACK: usize = 256 << 10;
 
 #[derive(Default)]
@@ -85,7 +84,7 @@ impl Server {
             slots: Mutex::new(Slots {
                 open: VecDeque::new(),
                 next_id: 0,
-                max: MAX_CONNECTIONS,
+                max: platform::MAX_CONNECTIONS,
             }),
             changed: Condvar::new(),
             host_warning: Once::new(),
