@@ -3,35 +3,24 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::browser::get;
-use crate::support::{Home, Running, run};
+use crate::support::{Home, Process, Running, run};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A server that prints its origin, ended when it is dropped.
-struct Foreign(Child);
-
-impl Foreign {
-    fn start(program: &Path, script: &Path) -> (Foreign, String) {
-        let mut command = Command::new(program);
-        command.arg(script).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-        let mut origin = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut origin).unwrap();
-        (Foreign(child), origin.trim().to_owned())
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts a server that prints its origin.
+fn start(program: &Path, script: &Path) -> (Process, String) {
+    let mut command = Command::new(program);
+    command.arg(script).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut origin = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut origin).unwrap();
+    (Process(child), origin.trim().to_owned())
 }
 
 /// The program with the application of this server.
@@ -47,13 +36,8 @@ fn command(home: &Home, origin: &str, arguments: &[&str]) -> Command {
 #[track_caller]
 fn logs_in_refreshes_and_revokes(origin: &str) {
     let home = Home::new();
-    let login = [
-        "login",
-        "--save",
-        "--no-browser",
-        "--redirect-uri",
-        "http://127.0.0.1:0/",
-    ];
+    let login = "login --save --no-browser --redirect-uri http://127.0.0.1:0/";
+    let login: Vec<_> = login.split(' ').collect();
     let mut running = Running::start(&mut command(&home, origin, &login));
     let mut reply = get(&running.url());
     while let Some(next) = reply.header("Location") {
@@ -82,7 +66,7 @@ fn django_oauth_toolkit_is_an_authorization_server_like_any_other() {
     let root = Path::new(ROOT);
     let python = root.join("target/clients/python/bin/python");
     let script = root.join("tests/clients/django_server.py");
-    let (_server, origin) = Foreign::start(&python, &script);
+    let (_server, origin) = start(&python, &script);
     logs_in_refreshes_and_revokes(&origin);
 }
 
@@ -90,12 +74,9 @@ fn django_oauth_toolkit_is_an_authorization_server_like_any_other() {
 #[ignore = "needs target/clients/node, see .ci/run"]
 fn oauth2_mock_server_is_an_authorization_server_like_any_other() {
     // Modules are looked for beside the script.
-    let script = Path::new(ROOT).join("target/clients/node/mock_server.mjs");
-    std::fs::copy(
-        Path::new(ROOT).join("tests/clients/mock_server.mjs"),
-        &script,
-    )
-    .unwrap();
-    let (_server, origin) = Foreign::start(&PathBuf::from("node"), &script);
+    let root = Path::new(ROOT);
+    let script = root.join("target/clients/node/mock_server.mjs");
+    std::fs::copy(root.join("tests/clients/mock_server.mjs"), &script).unwrap();
+    let (_server, origin) = start(&PathBuf::from("node"), &script);
     logs_in_refreshes_and_revokes(&origin);
 }

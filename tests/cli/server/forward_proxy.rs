@@ -7,11 +7,10 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::server::tls::expired;
 use crate::support::authority::{Authority, named};
 use crate::support::proxy::{PASSWORD, Proxy, USER};
 use crate::support::server::{Server, json as json_answer};
-use crate::support::{Finished, Home, run, without_note};
+use crate::support::{Finished, Home, OLD, rows, run, unescape, without_note};
 
 /// Nothing that resolves: only a proxy can lead there.
 const HOST: &str = "oauth.test";
@@ -19,8 +18,11 @@ const ANSWER: &str = r#"{"access_token": "n3w", "expires_in": 3600, "id": "1"}"#
 
 /// A command with an expired token of the server behind the proxy.
 fn command(home: &Home, proxy: &str, arguments: &[&str]) -> Command {
-    let mut command = expired(home, &format!("https://{HOST}"), arguments);
+    let origin = format!("https://{HOST}");
+    home.save_expired(&origin);
+    let mut command = home.command(arguments);
     command
+        .env("YANDEX_OAUTH_URL", &origin)
         .env("YANDEX_CLIENT_SECRET", "s3cret")
         .env("HTTPS_PROXY", proxy);
     command
@@ -32,7 +34,8 @@ fn basic() -> String {
 
 #[track_caller]
 fn hides(done: &Finished) {
-    done.hides(&[USER, PASSWORD, &basic(), "0ldt0ken", "r3fr3sh", "s3cret"]);
+    done.hides(&[USER, PASSWORD, &basic(), "s3cret"])
+        .hides(&OLD);
 }
 
 const COMMANDS: [&[&str]; 4] = [
@@ -45,7 +48,18 @@ const COMMANDS: [&[&str]; 4] = [
 #[track_caller]
 fn refused(proxy: &Proxy, says: &str) {
     for arguments in COMMANDS {
-        refuses(proxy, arguments, says);
+        let home = Home::new();
+        let command = command(&home, &proxy.url(), arguments);
+        let before = without_note(&home.saved());
+        let done = run(command);
+        hides(done.is_plain());
+        assert_eq!(without_note(&home.saved()), before);
+        assert_eq!(done.code, Some(6), "{done:#?}");
+        if arguments[0] != "status" {
+            done.fails(6, "proxy");
+        }
+        let text = done.stdout.clone() + &done.stderr;
+        assert!(text.contains(says), "{says:?}: {done:#?}");
     }
     let begin = format!("CONNECT {HOST}:443 HTTP/1.1\r\n");
     for head in proxy.heads() {
@@ -53,36 +67,14 @@ fn refused(proxy: &Proxy, says: &str) {
     }
 }
 
-#[track_caller]
-fn refuses(proxy: &Proxy, arguments: &[&str], says: &str) {
-    let home = Home::new();
-    let command = command(&home, &proxy.url(), arguments);
-    let before = without_note(&home.saved());
-    let done = run(command);
-    hides(&done);
-    assert_eq!(without_note(&home.saved()), before);
-    assert_eq!(done.code, Some(6), "{done:#?}");
-    if arguments[0] != "status" {
-        done.fails(6, "proxy");
-    }
-    let text = done.stdout.clone() + &done.stderr;
-    assert!(text.contains(says), "{says:?}: {done:#?}");
-    let raw = |c: char| c.is_control() && c != '\n';
-    assert!(!text.contains(raw), "{done:#?}");
-}
-
 #[test]
 fn a_proxy_that_refuses_is_named_with_its_status() {
-    let quote = |status: &str| {
-        Proxy::start({
-            let status = status.to_owned();
-            move |head, mut stream| {
-                let head = head.replace("\r\n", "  ");
-                let answer = format!(
-                    "HTTP/1.1 {status} {head}\u{1b}[2J\r\nProxy-Authenticate: Basic realm=\"{head}\"\r\n\r\n{head}"
-                );
-                let _ = stream.write_all(answer.as_bytes());
-            }
+    let quote = |status: &'static str| {
+        Proxy::start(move |head, mut stream| {
+            let head = head.replace("\r\n", "  ");
+            let realm = format!("Proxy-Authenticate: Basic realm=\"{head}\"");
+            let answer = format!("HTTP/1.1 {status} {head}\u{1b}[2J\r\n{realm}\r\n\r\n{head}");
+            let _ = stream.write_all(answer.as_bytes());
         })
     };
     for status in ["403", "407", "502"] {
@@ -97,43 +89,44 @@ fn a_proxy_that_refuses_is_named_with_its_status() {
 
 #[test]
 fn the_schemes_that_a_proxy_offers_are_named() {
-    let offers = |schemes: &[&str]| {
-        let headers: String = schemes
-            .iter()
-            .map(|scheme| format!("Proxy-Authenticate: {scheme}\r\n"))
-            .collect();
-        Proxy::sends(format!("HTTP/1.1 407 No\r\n{headers}\r\n"))
-    };
-    let ntlm = offers(&["Negotiate", "NTLM", "Basic realm=\"a\""]);
-    refused(&ntlm, "by Negotiate, NTLM, Basic (407)");
-    let list = offers(&["Negotiate, NTLM, Digest realm=\"a, b c\", qop=\"auth\""]);
-    refused(&list, "by Negotiate, NTLM, Digest (407)");
-    refused(&offers(&[]), "another user or password (407)");
+    for (schemes, says) in [
+        (
+            &["Negotiate", "NTLM", "Basic realm=\"a\""][..],
+            "by Negotiate, NTLM, Basic (407)",
+        ),
+        (
+            &["Negotiate, NTLM, Digest realm=\"a, b c\", qop=\"auth\""],
+            "by Negotiate, NTLM, Digest (407)",
+        ),
+        (&[], "another user or password (407)"),
+    ] {
+        let header = |scheme: &&str| format!("Proxy-Authenticate: {scheme}\r\n");
+        let headers: String = schemes.iter().map(header).collect();
+        let proxy = Proxy::sends(format!("HTTP/1.1 407 No\r\n{headers}\r\n"));
+        refused(&proxy, says);
+    }
 }
 
 #[test]
 fn a_proxy_that_answers_nonsense_is_not_the_server() {
-    for answer in [
-        &b""[..],
-        b"HTTP/1.1 2",
-        b"HTTP/1.1 200 OK\r\n",
-        b"SSH-2.0-OpenSSH_9.9\r\n",
-        b"\x00\xff\x1b[2J\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{\"access_token\": \"x\"}",
-        b"HTTP/1.1 200 OK\r\n\r\n",
-    ] {
-        refused(&Proxy::sends(answer), "");
+    refused(&Proxy::sends(""), "");
+    for [answer] in rows(
+        r#"HTTP/1.1 2
+           HTTP/1.1 200 OK\r\n
+           SSH-2.0-OpenSSH_9.9\r\n
+           \0\xff\e[2J\r\n\r\n
+           HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{"access_token": "x"}
+           HTTP/1.1 200 OK\r\n\r\n"#,
+    ) {
+        refused(&Proxy::sends(unescape(answer)), "");
     }
     let endless = Proxy::start(|_, mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
     refused(&endless, "");
-    let lines = Proxy::sends(format!(
-        "HTTP/1.1 200 OK\r\n{}\r\n",
-        "x: y\r\n".repeat(1000)
-    ));
-    refused(&lines, "");
+    let lines = "x: y\r\n".repeat(1000);
+    refused(&Proxy::sends(format!("HTTP/1.1 200 OK\r\n{lines}\r\n")), "");
     let nobody = Proxy {
         port: 1,
         heads: std::sync::Arc::default(),
@@ -157,10 +150,8 @@ fn a_proxy_is_given_its_password_and_leads_to_the_server() {
     }
     let heads = proxy.heads();
     assert_eq!(heads.len(), 3);
+    let line = format!("\r\nProxy-Authorization: Basic {}\r\n", basic());
     for head in heads {
-        assert!(
-            head.contains(&format!("\r\nProxy-Authorization: Basic {}\r\n", basic())),
-            "{head}"
-        );
+        assert!(head.contains(&line), "{head}");
     }
 }

@@ -2,15 +2,9 @@
 //! comes to is an exit status and one line, nothing is lost, and neither the
 //! memory nor the time is the server's to choose.
 
-use serde_json::json;
-
 use crate::support::server::{Answer, Server, http};
-use crate::support::several_at_once;
-use crate::support::{Finished, Home, now, run, run_with, without_note};
-
-const SECRETS: [&str; 6] = [
-    "0ldt0ken", "r3fr3sh", "pa55w0rd", "c0de1234", "n3wt0ken", "d3vice",
-];
+use crate::support::{Finished, Home, rows, run, run_with, several_at_once};
+use crate::support::{OLD, unescape, without_note};
 
 /// A successful answer of every endpoint.
 pub const TRUE: &str = r#"{"access_token":"n3wt0ken","expires_in":300,"device_code":"d3vice","interval":1,"user_code":"fakecod1","verification_url":"https://ya.ru/device","id":"1"}"#;
@@ -49,18 +43,14 @@ pub fn tell(
         false => http(200, "", TRUE.as_bytes()),
     });
     let home = Home::new();
-    let token = json!({
-        "access_token": "0ldt0ken", "refresh_token": "r3fr3sh", "expires_at": now() - 10,
-        "client_id": "app", "oauth_url": server.origin,
-    });
-    let saved = token.to_string();
-    home.save(&saved);
+    home.save_expired(&server.origin);
     let command = command.replace("login", LOGIN);
     let arguments: Vec<_> = command.split(' ').collect();
     let mut command = home.after(MEMORY, &arguments);
     command
         .env("YANDEX_OAUTH_URL", &server.origin)
         .env("YANDEX_CLIENT_SECRET", "pa55w0rd");
+    let saved = home.saved();
     let done = match arguments.contains(&"--paste") {
         true => run_with(command, "c0de1234\n"),
         false => run(command),
@@ -77,15 +67,10 @@ impl Told {
     /// Whatever it was, this holds.
     #[track_caller]
     pub fn is_orderly(&self, lie: &str) {
-        let done = &self.done;
-        done.hides(&SECRETS);
-        let raw = |c: char| c.is_control() && c != '\n';
-        let shown = [&done.stdout, &done.stderr].map(|text| text.contains(raw));
-        assert_eq!(shown, [false; 2], "{lie}: {done:#?}");
-        assert!(
-            !done.stderr.contains("an unexpected fault"),
-            "{lie}: {done:#?}"
-        );
+        let done = self.done.is_plain().hides(&OLD);
+        done.hides(&["pa55w0rd", "c0de1234", "n3wt0ken", "d3vice"]);
+        let is_fault = done.stderr.contains("an unexpected fault");
+        assert!(!is_fault, "{lie}: {done:#?}");
     }
 
     #[track_caller]
@@ -129,241 +114,186 @@ impl Told {
     }
 }
 
-pub type Lie = (&'static str, Vec<u8>);
+/// The bytes of an answer in a table. `OK` is the begin of a head, `LENGTH` and
+/// `CHUNKED` are headers with its end, `TRUE` is a body that every endpoint
+/// takes, `REST` the same without its `{`, `LEN`, `HEX` and `UPPER` are its length.
+fn bytes(row: &str) -> Vec<u8> {
+    let length = TRUE.len();
+    let text = row
+        .replace("LENGTH", r"Content-Length: LEN\r\n\r\n")
+        .replace("CHUNKED", r"Transfer-Encoding: chunked\r\n\r\n")
+        .replace("OK ", r"HTTP/1.1 200 OK\r\nConnection: close\r\n")
+        .replace("TRUE", TRUE)
+        .replace("REST", &TRUE[1..])
+        .replace("LEN", &length.to_string())
+        .replace("HEX", &format!("{length:x}"))
+        .replace("UPPER", &format!("{length:X}"));
+    unescape(&repeated(&text))
+}
+
+/// Replaces `<<TEXT * COUNT>>`.
+fn repeated(text: &str) -> String {
+    let mut parts = text.split("<<");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inside, rest) = part.split_once(">>").unwrap();
+        let (text, count) = inside.rsplit_once(" * ").unwrap();
+        out += &text.repeat(count.parse().unwrap());
+        out += rest;
+    }
+    out
+}
 
 /// Tells each request each of these, which it must not believe.
-pub fn refused(lies: impl IntoIterator<Item = Lie>) {
-    let each = |lie: Lie| REQUESTS.map(|request| (lie.clone(), request));
+pub fn refused(table: &'static str) {
+    refused_as(table, str::to_owned);
+}
+
+/// The same, with this around each row.
+pub fn refused_as(table: &'static str, whole: fn(&str) -> String) {
+    let each = |[row]: [&'static str; 1]| {
+        let bytes = bytes(&whole(row));
+        REQUESTS.map(|request| (row, bytes.clone(), request))
+    };
     // Any 2xx is agreement to a revocation, whatever is in it (RFC 7009, 2.2).
-    let is_agreement = |bytes: &[u8]| bytes.starts_with(b"HTTP/1.1 2");
-    let all = lies.into_iter().flat_map(each);
-    let all = all
-        .filter(|((_, bytes), (command, _))| *command != "revoke" || !is_agreement(bytes))
-        .collect();
-    several_at_once(10, all, |((name, bytes), request)| {
-        tell(request, move || Answer::Bytes(bytes.clone())).is_refused(name, request);
+    let is_lie = |(_, bytes, (command, _)): &(&str, Vec<u8>, (&str, &str))| {
+        *command != "revoke" || !bytes.starts_with(b"HTTP/1.1 2")
+    };
+    let all = rows(table).into_iter().flat_map(each).filter(is_lie);
+    several_at_once(10, all.collect(), |(row, bytes, request)| {
+        tell(request, move || Answer::Bytes(bytes.clone())).is_refused(row, request);
     });
 }
 
 /// Answers each request with each of these, which is as good as any.
-pub fn taken(answers: impl IntoIterator<Item = Lie>) {
-    let each = |answer: Lie| REQUESTS.map(|request| (answer.clone(), request));
-    let all = answers.into_iter().flat_map(each).collect();
-    several_at_once(10, all, |((name, bytes), (command, path))| {
+pub fn taken(table: &'static str, whole: fn(&str) -> String) {
+    let each = |[row]: [&'static str; 1]| {
+        let bytes = bytes(&whole(row));
+        REQUESTS.map(|request| (row, bytes.clone(), request))
+    };
+    let all = rows(table).into_iter().flat_map(each);
+    several_at_once(10, all.collect(), |(row, bytes, (command, path))| {
         // A device is given all the time that it needs.
         let command = command.replace(" --timeout=2s", "");
         let told = tell((&command, path), move || Answer::Bytes(bytes.clone()));
-        told.is_taken(name, &command);
+        told.is_taken(row, &command);
     });
-}
-
-pub fn bytes(text: impl Into<Vec<u8>>) -> Vec<u8> {
-    text.into()
-}
-
-pub fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}\r\n");
-    [head.as_bytes(), body].concat()
-}
-
-pub fn line(status: &str) -> Vec<u8> {
-    bytes(format!("{status}\r\nConnection: close\r\n\r\n{TRUE}"))
-}
-
-pub fn chunks(chunks: &str) -> Vec<u8> {
-    ok("Transfer-Encoding: chunked\r\n", chunks.as_bytes())
 }
 
 #[test]
 fn a_status_line_that_is_none_is_refused() {
-    let lines = [
-        "HTTP/1.1",
-        "HTTP/1.1 2",
-        "HTTP/1.1 099 x",
-        "HTTP/1.1 -200 OK",
-        "HTTP/1.1 200OK",
-        "HTTP/1.1 ２００ OK",
-        "HTTP/2 200 OK",
-        "HTTP/1.10 200 OK",
-        "ICY 200 OK",
-        "http/1.1 200 OK",
-        "HTTP/1.1 200 \u{1b}[2J\u{7}",
-        "HTTP/1.1 200 \0",
-        "\0\0\0\0",
-        "HTTP/1.1\t200\tOK",
-        "",
-        "220 smtp.example ESMTP",
-    ];
-    let mut lies: Vec<_> = lines.iter().map(|text| (*text, line(text))).collect();
-    lies.push(("not UTF-8", bytes(&b"\xff\xfe\xfd\r\n\r\n"[..])));
-    lies.push(("HTTP/0.9", bytes(TRUE)));
-    lies.push(("TLS", bytes(&b"\x15\x03\x01\0\x02\x02\x46"[..])));
-    lies.push((
-        "HTTP/2",
-        bytes(&b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"[..]),
-    ));
-    refused(lies);
+    refused_as(
+        r"HTTP/1.1
+          HTTP/1.1 2
+          HTTP/1.1 099 x
+          HTTP/1.1 -200 OK
+          HTTP/1.1 200OK
+          HTTP/1.1 ２００ OK
+          HTTP/2 200 OK
+          HTTP/1.10 200 OK
+          ICY 200 OK
+          http/1.1 200 OK
+          HTTP/1.1 200 \e[2J\x07
+          HTTP/1.1 200 \0
+          \0\0\0\0
+          HTTP/1.1\t200\tOK
+          220 smtp.example ESMTP
+          SSH-2.0-OpenSSH_9.9",
+        |line| format!(r"{line}\r\nConnection: close\r\n\r\nTRUE"),
+    );
+    // Among them the begins of TLS and of HTTP/2.
+    refused(
+        r"\xff\xfe\xfd\r\n\r\n
+          TRUE
+          \x15\x03\x01\0\x02\x02\x46
+          \0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80
+          \r\nConnection: close\r\n\r\nTRUE
+          HTTP/1.1 2
+          HTTP/1.1 200 OK\r\nContent-Type: appl",
+    );
 }
 
 #[test]
 fn a_status_that_belongs_to_no_token_is_refused_whatever_comes_with_it() {
-    let statuses = [
-        "199 x",
-        "101 Switching Protocols",
-        "204 No Content",
-        "300 x",
-        "304 x",
-        "307 x",
-        "400 x",
-        "407 x",
-        "429 x",
-        "500 x",
-        "599 x",
-        "999 x",
-    ];
-    let locations = ["/token", "//evil.example", "\u{1b}[2J", "javascript:1"];
-    let answer = |status: &str, headers: &str| {
-        let length = TRUE.len();
-        bytes(format!(
-            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{TRUE}"
-        ))
-    };
-    let redirects = locations.map(|it| (it, answer("302 x", &format!("Location: {it}\r\n"))));
-    refused(
-        statuses
-            .map(|it| (it, answer(it, "")))
-            .into_iter()
-            .chain(redirects),
+    refused_as(
+        r"199 x
+          101 Switching Protocols
+          204 No Content
+          300 x
+          304 x
+          307 x
+          400 x
+          407 x
+          429 x
+          500 x
+          599 x
+          999 x
+          302 x\r\nLocation: /token
+          302 x\r\nLocation: //evil.example
+          302 x\r\nLocation: \e[2J
+          302 x\r\nLocation: javascript:1",
+        |status| format!(r"HTTP/1.1 {status}\r\nLENGTHTRUE"),
     );
 }
 
 #[test]
 fn a_length_that_is_a_lie_is_refused() {
-    let length = |value: &str| ok(&format!("Content-Length: {value}\r\n"), TRUE.as_bytes());
-    let own = TRUE.len();
-    let lies = vec![
-        ("negative", length("-1")),
-        ("plus", length(&format!("+{own}"))),
-        ("hex", length("0x99")),
-        ("words", length("many")),
-        ("empty", length("")),
-        ("fraction", length("5.0")),
-        ("list", length("5, 6")),
-        ("huge", length("99999999999999999999999999")),
-        ("u64::MAX", length("18446744073709551615")),
-        ("long", length(&(own + 1).to_string())),
-        ("short", length(&(own - 1).to_string())),
-        ("none", length("0")),
-        (
-            "twice",
-            ok(
-                &format!("Content-Length: {own}\r\nContent-Length: 5\r\n"),
-                TRUE.as_bytes(),
-            ),
-        ),
-        (
-            "twice",
-            ok(
-                &format!("Content-Length: 5\r\nContent-Length: {own}\r\n"),
-                TRUE.as_bytes(),
-            ),
-        ),
-        (
-            "with chunks",
-            ok(
-                &format!("Content-Length: {own}\r\nTransfer-Encoding: chunked\r\n"),
-                TRUE.as_bytes(),
-            ),
-        ),
-    ];
-    refused(lies);
+    refused_as(
+        r"-1
+          +LEN
+          0x99
+          many
+          \t
+          5.0
+          5, 6
+          99999999999999999999999999
+          18446744073709551615
+          1LEN
+          9999
+          1
+          0
+          LEN\r\nContent-Length: 5
+          5\r\nContent-Length: LEN
+          LEN\r\nTransfer-Encoding: chunked",
+        |length| format!(r"OK Content-Length: {length}\r\n\r\nTRUE"),
+    );
 }
 
 #[test]
 fn chunks_that_are_none_are_refused() {
-    let own = format!("{:x}\r\n{TRUE}\r\n", TRUE.len());
-    let lies = vec![
-        ("no size", chunks(TRUE)),
-        ("negative", chunks(&format!("-{own}0\r\n\r\n"))),
-        ("0x", chunks(&format!("0x{own}0\r\n\r\n"))),
-        (
-            "too big",
-            chunks(&format!("fffffffffffffffff{own}0\r\n\r\n")),
-        ),
-        (
-            "u64::MAX",
-            chunks(&format!("ffffffffffffffff\r\n{TRUE}\r\n0\r\n\r\n")),
-        ),
-        (
-            "no line end",
-            chunks(&format!("{:x}\r\n{TRUE}0\r\n\r\n", TRUE.len())),
-        ),
-        ("no end", chunks(&own)),
-        ("no body", chunks("0\r\n\r\n")),
-        (
-            "long extension",
-            chunks(&format!(
-                "{:x};{}\r\n{TRUE}\r\n0\r\n\r\n",
-                TRUE.len(),
-                "x".repeat(10 << 20)
-            )),
-        ),
-        (
-            "long size",
-            chunks(&format!("{}{own}0\r\n\r\n", "0".repeat(10 << 20))),
-        ),
-        (
-            "unknown",
-            ok("Transfer-Encoding: gzip\r\n", &own.into_bytes()),
-        ),
-    ];
-    refused(lies);
+    refused_as(
+        r"TRUE
+          -HEX\r\nTRUE\r\n0\r\n\r\n
+          0xHEX\r\nTRUE\r\n0\r\n\r\n
+          fffffffffffffffffHEX\r\nTRUE\r\n0\r\n\r\n
+          ffffffffffffffff\r\nTRUE\r\n0\r\n\r\n
+          zz\r\nTRUE\r\n0\r\n\r\n
+          HEX\r\nTRUE0\r\n\r\n
+          HEX\r\nTRUE\r\n
+          0\r\n\r\n
+          HEX;<<x * 10000000>>\r\nTRUE\r\n0\r\n\r\n
+          <<0 * 10000000>>HEX\r\nTRUE\r\n0\r\n\r\n",
+        |chunks| format!("OK CHUNKED{chunks}"),
+    );
+    refused(r"OK Transfer-Encoding: gzip\r\n\r\nHEX\r\nTRUE\r\n");
 }
 
 #[test]
 fn headers_past_all_measure_are_refused() {
-    let ten_mib = "x".repeat(10 << 20);
-    let lies = vec![
-        (
-            "100,000 lines",
-            ok(&"x: y\r\n".repeat(100_000), TRUE.as_bytes()),
-        ),
-        (
-            "one of 10 MiB",
-            ok(&format!("x: {ten_mib}\r\n"), TRUE.as_bytes()),
-        ),
-        (
-            "a name of 10 MiB",
-            ok(&format!("{ten_mib}: x\r\n"), TRUE.as_bytes()),
-        ),
-        (
-            "a reason of 10 MiB",
-            line(&format!("HTTP/1.1 200 {ten_mib}")),
-        ),
-        ("no end", bytes(format!("HTTP/1.1 200 OK\r\nx: {ten_mib}"))),
-        (
-            "hints",
-            [
-                b"HTTP/1.1 102 Processing\r\n\r\n".repeat(100_000),
-                ok("", TRUE.as_bytes()),
-            ]
-            .concat(),
-        ),
-        // RFC 9110 allows this, but ureq refuses it.
-        (
-            "continue",
-            [
-                &b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n"[..],
-                &ok("", TRUE.as_bytes()),
-            ]
-            .concat(),
-        ),
-        ("no colon", ok("xyz\r\n", TRUE.as_bytes())),
-        ("blank", ok("x : y\r\n", TRUE.as_bytes())),
-        ("no name", ok(": y\r\n", TRUE.as_bytes())),
-        ("NUL", ok("x: \0\r\n", TRUE.as_bytes())),
-        ("escape", ok("x: \u{1b}[2J\r\n", TRUE.as_bytes())),
-        ("escape in a name", ok("\u{1b}[2J: x\r\n", TRUE.as_bytes())),
-    ];
-    refused(lies);
+    // RFC 9110 allows the headers of a 100, but ureq refuses them.
+    refused(
+        r"OK <<x: y\r\n * 100000>>\r\nTRUE
+          OK x: <<x * 10000000>>\r\n\r\nTRUE
+          OK <<x * 10000000>>: x\r\n\r\nTRUE
+          HTTP/1.1 200 <<x * 10000000>>\r\nConnection: close\r\n\r\nTRUE
+          HTTP/1.1 200 OK\r\nx: <<x * 10000000>>
+          <<HTTP/1.1 102 Processing\r\n\r\n * 100000>>OK \r\nTRUE
+          HTTP/1.1 100 Continue\r\nx: y\r\n\r\nOK \r\nTRUE
+          OK xyz\r\n\r\nTRUE
+          OK x : y\r\n\r\nTRUE
+          OK : y\r\n\r\nTRUE
+          OK x: \0\r\n\r\nTRUE
+          OK x: \e[2J\r\n\r\nTRUE
+          OK \e[2J: x\r\n\r\nTRUE",
+    );
 }

@@ -12,9 +12,8 @@ use url::form_urlencoded;
 
 use crate::support::browser::{callback, get};
 use crate::support::files::script;
-use crate::support::server::{Answer, Request, Server, http, json as json_answer};
-use crate::support::several_at_once;
-use crate::support::{Finished, Home, Running, now, run};
+use crate::support::server::{Answer, Request, Server, json as json_answer};
+use crate::support::{Finished, Home, Running, now, rows, run, several_at_once};
 
 /// What every secret holds, however it is escaped.
 const MARK: &str = "M4rk";
@@ -68,15 +67,11 @@ fn arguments() -> String {
 type Guise = fn(&Request) -> String;
 
 fn held(request: &Request) -> String {
-    let mut held: Vec<_> = form_urlencoded::parse(request.body.as_bytes())
-        .map(|(_, value)| value.into_owned())
-        .collect();
-    held.extend(
-        request
-            .head
-            .lines()
-            .filter_map(|line| Some(line.strip_prefix("authorization: ")?.to_owned())),
-    );
+    let form = form_urlencoded::parse(request.body.as_bytes());
+    let form = form.map(|(_, value)| value.into_owned());
+    let lines = request.head.lines();
+    let header = lines.filter_map(|line| line.strip_prefix("authorization: "));
+    let held: Vec<_> = form.chain(header.map(str::to_owned)).collect();
     held.join(" ")
 }
 
@@ -85,60 +80,34 @@ const GUISES: [Guise; 2] = [held, |request| {
     format!("{} {}", request.body, held(request))
 }];
 
-/// An answer that quotes this text.
-type Shape = fn(&str) -> Answer;
-
-const SHAPES: [Shape; 12] = [
-    |text| {
-        json_answer(
-            400,
-            &json!({"error": "e", "error_description": text}).to_string(),
-        )
-    },
-    |text| {
-        json_answer(
-            401,
-            &json!({"error": text, "error_description": text}).to_string(),
-        )
-    },
-    |text| {
-        json_answer(
-            400,
-            &json!({"error": "invalid_grant", "error_uri": text}).to_string(),
-        )
-    },
-    |text| {
-        json_answer(
-            200,
-            &json!({"access_token": format!("{text} "), "id": ""}).to_string(),
-        )
-    },
-    |text| {
-        json_answer(
-            200,
-            &json!({"id": text, "login": text, "user_code": "u"}).to_string(),
-        )
-    },
-    |text| {
-        http(
-            500,
-            "Content-Type: text/html\r\n",
-            format!("<p>{text}</p>").as_bytes(),
-        )
-    },
-    |text| http(502, &format!("X-Echo: {text}\r\n"), text.as_bytes()),
-    |text| http(302, &format!("Location: /?{text}\r\n"), b""),
-    |text| http(200, "", text.as_bytes()),
-    |text| {
-        Answer::Bytes(format!("HTTP/1.1 200 {text}\r\nContent-Length: 9999\r\n\r\n{text}").into())
-    },
-    |text| Answer::Bytes(format!("HTTP/1.1 {text}\r\n{text}\r\n\r\n").into()),
-    |text| {
-        Answer::Bytes(
-            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}\r\n").into(),
-        )
-    },
+/// Answers that quote a request, in place of `@`; `%` ends a line.
+const SHAPES: [&str; 15] = [
+    r#"400 x%%{"error": "e", "error_description": "@"}"#,
+    r#"401 x%%{"error": "@", "error_description": "<@!"}"#,
+    r#"400 x%%{"error": "invalid_grant", "error_uri": "@"}"#,
+    r#"200 x%%{"access_token": "@ ", "id": ""}"#,
+    r#"200 x%%{"id": "@", "login": "@", "user_code": "u"}"#,
+    "500 x%Content-Type: text/html%%<p>@</p>",
+    "500 @%%",
+    "502 x%X-Echo: @%%@",
+    "302 x%Location: /?@%%",
+    "200 x%%@",
+    "200 x%@%%",
+    "200 @%Content-Length: 9999%%@",
+    "200 x%Content-Length: @%%",
+    "@%@%%",
+    "200 x%Transfer-Encoding: chunked%%@%",
 ];
+
+fn quote(shape: &str, text: &str) -> Answer {
+    let json = serde_json::to_string(text).unwrap();
+    let text = match shape.contains("{\"") {
+        true => &json[1..json.len() - 1],
+        false => text,
+    };
+    let answer = shape.replace('%', "\r\n").replace('@', text);
+    Answer::Bytes(format!("HTTP/1.1 {answer}").into_bytes())
+}
 
 /// What an honest server answers.
 fn honest() -> Answer {
@@ -201,15 +170,9 @@ fn complete(mut command: Command, words: &str) -> (Finished, String) {
 
 /// The environment of a child without the variables that it is to have.
 fn without(text: &str, names: &[&str]) -> String {
-    let is_its = |line: &&str| {
-        names
-            .iter()
-            .any(|name| line.starts_with(&format!("{name}=")))
-    };
-    text.lines()
-        .filter(|line| !is_its(line))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let is_its = |line: &str| names.contains(&line.split('=').next().unwrap());
+    let others: Vec<_> = text.lines().filter(|line| !is_its(line)).collect();
+    others.join("\n")
 }
 
 /// Runs a command and looks everywhere.
@@ -222,46 +185,36 @@ fn sweep(
     let home = Home::new();
     let server = Server::start(move |request| {
         // While the program waits for the answer, whatever it started runs.
-        hides(
-            "arguments",
-            &arguments(),
-            request_verifier(request).as_deref(),
-        );
+        hides("arguments", &arguments(), verifier(request).as_deref());
         answer(request)
     });
     let (done, pages) = complete(command(&home, &server.origin, words, secret_in_file), words);
-    let requests = server.requests();
-    let verifier = requests.iter().find_map(request_verifier);
-    let verifier = verifier.as_deref();
-    hides("standard error", &done.stderr, verifier);
-    hides("pages", &pages, verifier);
+    let verifier = server.requests().iter().find_map(verifier);
+    let hides = |what: &str, text: &str| hides(what, text, verifier.as_deref());
+    hides("standard error", &done.stderr);
+    hides("pages", &pages);
     let seen = fs::read_to_string(home.path().join("seen")).unwrap_or_default();
-    hides(
-        "the browser's environment",
-        &without(&seen, &["HTTPS_PROXY"]),
-        verifier,
-    );
+    hides("the browser", &without(&seen, &["HTTPS_PROXY"]));
     if words.starts_with("exec") {
         hides(
-            "a child's environment",
+            "a child",
             &without(&done.stdout, &["HTTPS_PROXY", "YANDEX_TOKEN"]),
-            verifier,
         );
     } else if words.starts_with("status") {
-        hides("the table", &done.stdout, verifier);
+        hides("the table", &done.stdout);
     } else if done.code != Some(0) {
         assert_eq!(done.stdout, "", "{words}: {done:#?}");
     }
     for name in home.files() {
         if !OURS.contains(&&*name) && name != "seen" {
             let content = fs::read(home.path().join(&name)).unwrap();
-            hides(&name, &String::from_utf8_lossy(&content), verifier);
+            hides(&name, &String::from_utf8_lossy(&content));
         }
     }
     done
 }
 
-fn request_verifier(request: &Request) -> Option<String> {
+fn verifier(request: &Request) -> Option<String> {
     form_urlencoded::parse(request.body.as_bytes())
         .find_map(|(name, value)| (name == "code_verifier").then(|| value.into_owned()))
 }
@@ -293,16 +246,9 @@ fn no_server_that_quotes_a_secret_makes_a_command_show_it() {
         }
     }
     several_at_once(12, all, |(words, path, guise, shape)| {
-        sweep(words, false, move |request| {
-            match request
-                .head
-                .split(' ')
-                .nth(1)
-                .is_some_and(|asked| asked.starts_with(path))
-            {
-                true => shape(&guise(request)),
-                false => honest(),
-            }
+        sweep(words, false, move |request| match request.path() == path {
+            true => quote(shape, &guise(request)),
+            false => honest(),
         });
     });
 }
@@ -311,21 +257,12 @@ fn no_server_that_quotes_a_secret_makes_a_command_show_it() {
 fn what_the_server_gave_us_before_is_hidden_as_well() {
     const SAVED: &str = r#"{"access_token": "s4ved-access", "refresh_token": "s4ved-refresh",
         "expires_at": 1, "client_id": "app"}"#;
-    for (command, answer) in [
-        (
-            "refresh",
-            r#"{"error": "invalid_grant", "error_description": "not s4ved-access"}"#,
-        ),
-        ("refresh", r#"{"error": "s4ved-access"}"#),
-        (
-            "revoke",
-            r#"{"error": "invalid_client", "error_description": "s4ved-refresh"}"#,
-        ),
-        (
-            "refresh",
-            r#"{"error": "x", "error_description": "s4ved-new", "access_token": "s4ved-new"}"#,
-        ),
-    ] {
+    for [command, answer] in rows(
+        r#"refresh | {"error": "invalid_grant", "error_description": "not s4ved-access"}
+           refresh | {"error": "s4ved-access"}
+           revoke  | {"error": "invalid_client", "error_description": "s4ved-refresh"}
+           refresh | {"error": "x", "error_description": "s4ved-n", "access_token": "s4ved-n"}"#,
+    ) {
         let home = Home::new();
         home.save(SAVED);
         let server = Server::json(400, answer);
@@ -338,10 +275,10 @@ fn what_the_server_gave_us_before_is_hidden_as_well() {
 #[test]
 fn a_device_code_in_what_is_shown_makes_the_answer_useless() {
     let shown = "0123456789abcdef";
-    for (page, user_code) in [
-        ("https://ya.ru/device?x=0123456789abcdef", "fakecod1"),
-        ("https://ya.ru/device", shown),
-    ] {
+    for [page, user_code] in rows(
+        "https://ya.ru/device?x=0123456789abcdef | fakecod1
+         https://ya.ru/device                    | 0123456789abcdef",
+    ) {
         let home = Home::new();
         let answer = json!({
             "device_code": shown, "user_code": user_code, "verification_url": page,
