@@ -6,7 +6,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::browser::{Reply, get, reply, request};
+use crate::support::browser::{Reply, get, request};
 use crate::support::documents::{PUBLIC, blocks, document, documents, programs, sandboxed, shell};
 use crate::support::files::install;
 use crate::support::{Home, Running, block, free_port, run, several_at_once};
@@ -181,14 +181,14 @@ fn a_public_address_ends_the_login_that_its_start_link_began() {
 #[test]
 #[ignore = "needs openssl and curl"]
 fn a_public_address_needs_no_proxy() {
-    use crate::listener::https::{certificate, curl};
+    use crate::support::public::{certificate, curl};
 
     let (home, port) = (Home::new(), free_port());
-    certificate(&home, "good", "2");
-    let certificates = "cp good.pem fullchain.pem; cp good.key privkey.pem";
+    certificate(&home, "cert");
+    let certificates = "cp cert.pem fullchain.pem; cp cert.key privkey.pem";
     let command = block("public-tls").replace(":443", &format!(":{port}"));
     public(&home, &format!("{certificates}\n{command}"), |url, _| {
-        reply(curl(&home, port, url, &[]).as_bytes())
+        curl(&home, port, url, &[])
     });
 }
 

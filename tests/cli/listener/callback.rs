@@ -1,60 +1,55 @@
 //! The listener: what ends a login, what does not, and what the browser is
 //! shown in the end.
 
-use std::io::Write;
-use std::net::TcpStream;
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
-
-use crate::support::browser::{answer, callback, get, parameter, raw, request};
-use crate::support::server::{Server, json};
-use crate::support::waiting::{ANSWER, AT_ONCE, Waiting, arguments, expect};
-use crate::support::{Home, PATIENCE, Running, run};
+use crate::support::browser::{answer, callback, get, parameter, request};
+use crate::support::server::Server;
+use crate::support::waiting::{ANSWER, AT_ONCE, Waiting, arguments, connection, expect};
+use crate::support::{Home, PATIENCE, Running, rows, run};
 
 #[test]
 fn only_exactly_one_code_or_error_with_our_state_ends_the_login() {
     let login = Waiting::new();
-    let s = parameter(&login.url, "state").unwrap();
-    let shorter = &s[..s.len() - 1];
-    let other = s.to_ascii_uppercase();
-    for query in [
-        String::new(),
-        "?".into(),
-        "?code=c".into(),
-        "?code=c&state=".into(),
-        "?code=c&state=wrong".into(),
-        "?code=c&state".into(),
-        format!("?code=c&state={shorter}"),
-        format!("?code=c&state={s}x"),
-        format!("?code=c&state=%20{s}"),
-        format!("?code=c&state={other}"),
-        format!("?code=c&State={s}"),
-        format!("?code=c&state={s}&state={s}"),
-        format!("?code=c&state={s}&state=wrong"),
-        format!("?state=wrong&code=c&state={s}"),
-        "?error=access_denied".into(),
-        "?error=access_denied&state=".into(),
-        "?error=access_denied&state=wrong".into(),
-        format!("?error=access_denied&state={s}&state={s}"),
-        format!("?code=c&error=access_denied&state={s}"),
-        format!("?code=c&code=c&state={s}"),
-        format!("?error=a&error=a&state={s}"),
-        format!("?state={s}"),
-        format!("?code=&state={s}"),
-        format!("?error=&state={s}"),
-    ] {
-        let reply = login.ask(&format!("/{query}"));
+    let state = parameter(&login.url, "state").unwrap();
+    for [query] in rows(
+        "?
+         ?code=c
+         ?code=c&state=
+         ?code=c&state=wrong
+         ?code=c&state
+         ?code=c&state=SHORTER
+         ?code=c&state=STATEx
+         ?code=c&state=%20STATE
+         ?code=c&state=UPPER
+         ?code=c&State=STATE
+         ?code=c&state=STATE&state=STATE
+         ?code=c&state=STATE&state=wrong
+         ?state=wrong&code=c&state=STATE
+         ?error=access_denied
+         ?error=access_denied&state=
+         ?error=access_denied&state=wrong
+         ?error=access_denied&state=STATE&state=STATE
+         ?code=c&error=access_denied&state=STATE
+         ?code=c&code=c&state=STATE
+         ?error=a&error=a&state=STATE
+         ?state=STATE
+         ?code=&state=STATE
+         ?error=&state=STATE",
+    ) {
+        let query = query.replace("SHORTER", &state[..state.len() - 1]);
+        let query = query.replace("UPPER", &state.to_ascii_uppercase());
+        let reply = login.ask(&format!("/{}", query.replace("STATE", &state)));
         assert_eq!(reply.status, 400, "{query}: {reply:#?}");
         expect(400, &reply);
         assert!(reply.body.contains("The login goes on"), "{reply:#?}");
     }
+    expect(400, &login.ask("/"));
     login.succeeds();
 }
 
 #[test]
 fn other_paths_and_methods_are_refused_even_with_the_right_state() {
-    let login = Waiting::at(Server::json(200, ANSWER), "http://127.0.0.1:0/cb", &[]);
-    let right = callback(&login.url, &[("code", "c0de1234")]);
+    let login = Waiting::on("http://127.0.0.1:0/cb", &[]);
+    let right = login.callback();
     let query = right.split_once('?').unwrap().1;
     for path in [
         "/",
@@ -69,15 +64,12 @@ fn other_paths_and_methods_are_refused_even_with_the_right_state() {
     }
     let preflight = "Origin: https://evil.example\r\nAccess-Control-Request-Method: GET\r\n\
         Access-Control-Request-Private-Network: true\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     for (method, headers, body) in [
         ("OPTIONS", preflight, ""),
         ("HEAD", "", ""),
         ("POST", "", ""),
-        (
-            "POST",
-            "Content-Type: application/x-www-form-urlencoded\r\n",
-            query,
-        ),
+        ("POST", form, query),
         ("POST", "Expect: 100-continue\r\n", query),
         ("PUT", "", query),
         ("DELETE", "", ""),
@@ -94,7 +86,7 @@ fn other_paths_and_methods_are_refused_even_with_the_right_state() {
         "POST /cb?{query} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
          4\r\ncode\r\n0\r\n\r\nGET /cb?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     );
-    expect(405, &raw(login.address(), chunked.as_bytes()));
+    expect(405, &login.raw(&chunked));
     login.succeeds();
 }
 
@@ -116,11 +108,8 @@ fn markup_in_a_request_never_comes_back_as_markup() {
                  Referer: http://x/{markup}\r\nUser-Agent: {markup}\r\n{markup}: {markup}\r\n\r\n"
             );
             let replies = [
-                raw(login.address(), head.as_bytes()),
-                raw(
-                    login.address(),
-                    head.replace("localhost", markup).as_bytes(),
-                ),
+                login.raw(&head),
+                login.raw(&head.replace("localhost", markup)),
                 login.ask(&target),
             ];
             for reply in replies {
@@ -141,16 +130,9 @@ fn markup_in_a_request_never_comes_back_as_markup() {
 
 #[test]
 fn a_slow_exchange_is_made_once_however_often_the_browser_calls_back() {
-    let (asked, was_asked) = channel();
-    let (release, released) = channel::<()>();
-    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
-    let server = Server::start(move |_| {
-        asked.lock().unwrap().send(()).unwrap();
-        let _ = released.lock().unwrap().recv_timeout(PATIENCE);
-        json(200, ANSWER)
-    });
+    let (server, was_asked, release) = Server::held(ANSWER);
     let login = Waiting::at(server, "http://127.0.0.1:0/cb?own=1&b=%20", &[]);
-    let first = callback(&login.url, &[("code", "c0de1234")]);
+    let first = login.callback();
     let again = callback(&login.url, &[("code", "an0ther")]);
     let refused = callback(&login.url, &[("error", "access_denied")]);
     let call = |url: &str| {
@@ -163,35 +145,25 @@ fn a_slow_exchange_is_made_once_however_often_the_browser_calls_back() {
     expect(400, &login.ask("/cb?code=c0de1234&state=wrong"));
     expect(404, &login.ask("/favicon.ico"));
     drop(release);
-    for call in calls {
-        let reply = call.join().unwrap();
+    let calls = calls.into_iter().map(|call| call.join().unwrap());
+    let late = [&first, &again, &refused].map(|url| get(url));
+    for reply in calls.chain(late) {
         expect(303, &reply);
         assert_eq!(reply.header("Location"), Some(&*login.redirect_uri()));
         assert_eq!(reply.body, "");
-    }
-    for late in [&first, &again, &refused] {
-        let reply = get(late);
-        expect(303, &reply);
-        assert_eq!(reply.header("Location"), Some(&*login.redirect_uri()));
     }
     expect(400, &login.ask("/cb?code=c0de1234&state=wrong"));
     let page = get(&login.redirect_uri());
     expect(200, &page);
     assert!(page.body.contains("You are logged in"));
-    assert_eq!(login.running.finish().stdout, "t0ken\n");
-    let exchange = login.server.exchange_of(&login.url);
-    assert_eq!(exchange.field("code").as_deref(), Some("c0de1234"));
+    login.has_ended();
 }
 
 #[test]
 fn the_page_of_a_failed_login_says_what_failed_and_holds_no_code() {
+    let expired = r#"{"error": "invalid_grant", "error_description": "Code has expired <i>"}"#;
     for (status, body, code, says) in [
-        (
-            400,
-            r#"{"error": "invalid_grant", "error_description": "Code has expired <i>"}"#,
-            5,
-            "Code has expired &lt;i&gt;",
-        ),
+        (400, expired, 5, "Code has expired &lt;i&gt;"),
         (401, r#"{"error": "invalid_client"}"#, 5, "invalid_client"),
         (502, "<i>Bad Gateway</i>", 6, "502"),
     ] {
@@ -233,15 +205,10 @@ fn a_browser_that_never_asks_for_the_page_does_not_keep_the_command() {
     // It may leave at once, or stay and read nothing.
     for stays in [false, true] {
         let login = Waiting::new();
-        let target = login.target();
-        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let mut browser = TcpStream::connect(login.address()).unwrap();
-        browser.write_all(head.as_bytes()).unwrap();
-        let browser = stays.then_some(browser);
+        let head = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", login.target());
+        let browser = stays.then_some(connection(login.address(), head.as_bytes()));
         let started = login.running.started;
-        let done = login.running.finish();
-        assert_eq!(done.code, Some(0), "{done:#?}");
-        assert_eq!(done.stdout, "t0ken\n");
+        login.has_ended();
         assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
         drop(browser);
     }

@@ -3,23 +3,19 @@
 #![cfg(target_os = "linux")]
 
 use crate::support::browser::callback;
-use crate::support::server::{Server, json};
+use crate::support::server::Server;
+use crate::support::waiting::Waiting;
 use crate::support::webdriver::Chromium;
-use crate::support::{Home, Running};
+use crate::support::{Home, Running, wait_for};
 
 /// A sandbox, and a login that waits for its consent page to be answered.
 fn waiting(home: &Home) -> (Running, Running, String, String) {
     let mut sandbox = Running::start(&mut home.command(&["sandbox"]));
     let [origin, id, _] = sandbox.sandbox_lines();
-    let mut command = home.command(&[
-        "login",
-        "--no-browser",
-        "--redirect-uri",
-        "http://127.0.0.1:0/",
-        "--scope",
-        "login:info cloud_api:disk.read",
-    ]);
+    let mut command = home.command(&["login", "--no-browser"]);
     command
+        .args(["--redirect-uri", "http://127.0.0.1:0/"])
+        .args(["--scope", "login:info cloud_api:disk.read"])
         .env("YANDEX_OAUTH_URL", &origin)
         .env("YANDEX_CLIENT_ID", id);
     let mut login = Running::start(&mut command);
@@ -49,27 +45,23 @@ fn the_consent_page_leads_to_the_page_that_says_what_happened() {
         assert_eq!(login.finish().code, Some(code));
         chromium.fits();
         let address = chromium.address();
-        let listener = url::Url::parse(&address)
-            .unwrap()
-            .origin()
-            .ascii_serialization();
+        let listener = url::Url::parse(&address).unwrap().origin();
+        let listener = listener.ascii_serialization();
         assert_eq!(address, format!("{listener}/"), "no code, no state");
         let history = chromium.devtools("Page.getNavigationHistory", &serde_json::json!({}));
         for entry in history["entries"].as_array().unwrap() {
             let url = entry["url"].as_str().unwrap();
+            let is_ours = url.contains(&listener);
             assert!(
-                !(url.contains("code=") || url.contains(&listener) && url.contains('?')),
+                !(url.contains("code=") || is_ours && url.contains('?')),
                 "{url}"
             );
         }
         assert_eq!(chromium.console(), Vec::<serde_json::Value>::new());
         let mut expected = vec![origin, listener];
         expected.sort();
-        let seen: Vec<_> = chromium
-            .origins()
-            .into_iter()
-            .filter(|o| o != "null")
-            .collect();
+        let mut seen = chromium.origins();
+        seen.retain(|origin| origin != "null");
         assert_eq!(seen, expected, "nothing is loaded from anywhere else");
     }
 }
@@ -123,41 +115,19 @@ fn an_accessibility_checker_finds_nothing_on_any_page() {
         (&[("code", "1")][..], "Войти не удалось"),
         (&[("error", "access_denied")], "Доступ не разрешён"),
     ] {
-        let server = Server::start(|_| {
-            json(
-                400,
-                r#"{"error":"invalid_grant","error_description":"Code has expired"}"#,
-            )
-        })
-        .idle();
-        let mut login = Running::start(&mut home.command(&[
-            "login",
-            "--no-browser",
-            "--client-id",
-            "app",
-            "--oauth-url",
-            &server.origin,
-            "--redirect-uri",
-            "http://127.0.0.1:0/",
-        ]));
-        let url = login.url();
-        chromium.open(&callback(&url, answer));
+        let error = r#"{"error":"invalid_grant","error_description":"Code has expired"}"#;
+        let server = Server::json(400, error).idle();
+        let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
+        chromium.open(&callback(&login.url, answer));
         chromium.wait_for_title(title);
         chromium.fits();
         chromium.is_accessible();
     }
-    let console = chromium.console();
-    let unexpected: Vec<_> = console
-        .iter()
-        // A page that is refused is an error on the console by its nature.
-        .filter(|entry| {
-            !entry["message"]
-                .as_str()
-                .unwrap()
-                .contains("the server responded with")
-        })
-        .collect();
-    assert!(unexpected.is_empty(), "{unexpected:#?}");
+    let mut console = chromium.console();
+    // A page that is refused is an error on the console by its nature.
+    let is_refusal = |text: &str| text.contains("the server responded with");
+    console.retain(|entry| !is_refusal(entry["message"].as_str().unwrap()));
+    assert!(console.is_empty(), "{console:#?}");
 }
 
 #[test]
@@ -172,11 +142,7 @@ fn a_test_that_fails_leaves_no_browser_behind() {
         std::panic::resume_unwind(Box::new("on purpose"));
     }));
     assert!(failed.is_err());
-    let until = std::time::Instant::now() + crate::support::PATIENCE;
-    while members(group) > 0 {
-        assert!(std::time::Instant::now() < until, "they live on");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_for("all of them have ended", || members(group) == 0);
 }
 
 /// How many processes of a group are alive. In a container nobody may be

@@ -1,24 +1,21 @@
 //! A login that is not alone at its port: a browser that reloads, another page
 //! that asks along, descriptors that are nearly used up.
 
-use std::io::Write;
-use std::net::TcpStream;
-use std::time::Instant;
+use std::io::Read;
 
-use crate::support::browser::{callback, get, request};
+use crate::support::browser::{get, request};
 use crate::support::server::Server;
-use crate::support::waiting::{ANSWER, Waiting, expect};
-use crate::support::{Home, PATIENCE};
+use crate::support::waiting::{ANSWER, Waiting, arguments, connection, expect};
+use crate::support::{Home, PATIENCE, wait_for};
 
 #[test]
 fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
     let (server, was_asked, release) = Server::held(ANSWER);
     let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
-    let call = callback(&login.url, &[("code", "c0de1234")]);
+    let call = login.callback();
     let head = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", login.target());
     for round in 0..100 {
-        let mut left = TcpStream::connect(login.address()).unwrap();
-        left.write_all(head.as_bytes()).unwrap();
+        drop(connection(login.address(), head.as_bytes()));
         if round == 0 {
             was_asked.recv_timeout(PATIENCE).unwrap();
         }
@@ -30,26 +27,22 @@ fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
     drop(release);
     // It may come while the exchange is still being made.
     expect(303, &get(&call));
-    let until = Instant::now() + PATIENCE;
-    while login.ask("/").status != 200 {
-        assert!(Instant::now() < until, "the page is never shown");
-    }
-    assert_eq!(login.running.finish().stdout, "t0ken\n");
-    login.server.exchange_of(&login.url);
+    wait_for("the page", || login.ask("/").status == 200);
+    login.has_ended();
 }
 
 #[test]
 fn the_page_is_kept_for_the_browser_though_another_page_asks_for_it_first() {
     let login = Waiting::new();
     let uri = login.redirect_uri();
-    expect(303, &get(&callback(&login.url, &[("code", "c0de1234")])));
+    expect(303, &get(&login.callback()));
     for kind in ["empty", "image", "script", "iframe", "websocket"] {
         let headers = format!("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: {kind}\r\n");
         expect(200, &request("GET", &uri, &headers, ""));
     }
     let headers = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\n";
     expect(200, &request("GET", &uri, headers, ""));
-    assert_eq!(login.running.finish().stdout, "t0ken\n");
+    login.has_ended();
 }
 
 #[test]
@@ -57,7 +50,7 @@ fn the_page_is_kept_for_the_browser_though_another_page_asks_for_it_first() {
 fn a_login_has_few_threads() {
     let (server, was_asked, release) = Server::held(ANSWER);
     let login = Waiting::at(server, "http://127.0.0.1:0/", &[]);
-    let call = callback(&login.url, &[("code", "c0de1234")]);
+    let call = login.callback();
     std::thread::scope(|scope| {
         let called = scope.spawn(|| get(&call));
         was_asked.recv_timeout(PATIENCE).unwrap();
@@ -68,7 +61,7 @@ fn a_login_has_few_threads() {
         expect(303, &called.join().unwrap());
     });
     expect(200, &login.ask("/"));
-    assert_eq!(login.running.finish().stdout, "t0ken\n");
+    login.has_ended();
 }
 
 /// Runs a login in a mount namespace in which nothing can be written.
@@ -90,23 +83,28 @@ fn a_login_and_a_sandbox_need_no_writable_directory() {
     assert!(done.stdout.starts_with("y0_"), "{done:#?}");
 }
 
-/// A login under this limit of open files.
-#[cfg(unix)]
-fn limited(limit: u32) -> (Home, Server, std::process::Command) {
-    let (home, server) = (Home::new(), Server::json(200, ANSWER));
-    let arguments = crate::support::waiting::arguments(&server, "http://127.0.0.1:0/");
-    let command = home.after(&format!("ulimit -n {limit}"), &arguments);
-    (home, server, command)
-}
-
 #[test]
 #[cfg(unix)]
-fn idle_connections_leave_descriptors_for_the_exchange() {
-    for idle in [80, 100, 200] {
-        let (home, server, command) = limited(64);
+fn descriptors_used_up_cost_neither_the_callback_nor_the_exchange() {
+    for (count, begun, has_given_way, stay) in [
+        (80, "", false, true),
+        (100, "", false, true),
+        (200, "", false, true),
+        (100, "GET", false, true),
+        (100, "GET", true, true),
+        (100, "GET", true, false),
+    ] {
+        let (home, server) = (Home::new(), Server::json(200, ANSWER));
+        let arguments = arguments(&server, "http://127.0.0.1:0/");
+        let command = home.after("ulimit -n 64", &arguments);
         let login = Waiting::start(home, server, command);
-        let connect = |_| TcpStream::connect(login.address()).unwrap();
-        let held: Vec<_> = (0..idle).map(connect).collect();
+        let connect = |_| connection(login.address(), begun.as_bytes());
+        let held: Vec<_> = (0..count).map(connect).collect();
+        if has_given_way {
+            // They are more than it can have at once.
+            let _ = (&held[0]).read(&mut [0]);
+        }
+        let held = stay.then_some(held);
         login.succeeds();
         drop(held);
     }

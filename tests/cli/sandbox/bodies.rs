@@ -1,15 +1,18 @@
 //! Requests as the sandbox gets them, the only server here that reads a body:
 //! what is malformed is refused, and it goes on.
 
-use crate::support::browser::{Reply, address, raw};
+use crate::support::browser::{Reply, raw};
 use crate::support::sandbox::{FORM, Served, refused};
 use crate::support::waiting::{refuses_what_is_not_http_1, tls_hello};
 use crate::support::{rows, unescape};
 
 /// Sends what comes behind these headers of a form.
 fn send(served: &Served, rest: &str) -> Reply {
-    let head = format!("POST /token HTTP/1.1\r\nHost: localhost\r\n{FORM}{rest}");
-    raw(address(&served.origin), head.as_bytes())
+    let head = format!("POST /token HTTP/1.1\r\nHost: localhost\r\n{FORM}");
+    raw(
+        served.address(),
+        &[head.as_bytes(), &unescape(rest)].concat(),
+    )
 }
 
 /// Checks that the form came through: its client is unknown.
@@ -21,7 +24,7 @@ fn is_read(reply: &Reply) {
 #[test]
 fn the_sandbox_refuses_what_is_not_http_1() {
     let served = Served::start(&[]);
-    let to = address(&served.origin);
+    let to = served.address();
     refuses_what_is_not_http_1(to, "/info");
     assert_eq!(raw(to, &tls_hello()).head, "");
     is_read(&served.post("/token", "grant_type=authorization_code&client_id=x"));
@@ -59,8 +62,8 @@ fn the_sandbox_reads_a_body_in_chunks_and_refuses_one_that_is_malformed() {
           HALF_HALF_1\r\na\r\n        | 413
           1;LONG\r\na\r\n             | 400",
     ) {
-        let sent = unescape(chunks).replace("HALF_", &half);
-        let reply = in_chunks(&sent.replace("LONG", &long));
+        let sent = chunks.replace("HALF_", &half).replace("LONG", &long);
+        let reply = in_chunks(&sent);
         assert_eq!(reply.status.to_string(), status, "{chunks}: {reply:#?}");
     }
     for [headers, status] in rows(
@@ -73,8 +76,7 @@ fn the_sandbox_reads_a_body_in_chunks_and_refuses_one_that_is_malformed() {
           Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n     | 400
           Transfer-Encoding: identity\r\n                                  | 400",
     ) {
-        let rest = format!("{}\r\n1\r\na\r\n0\r\n\r\n", unescape(headers));
-        let reply = send(&served, &rest);
+        let reply = send(&served, &format!("{headers}\r\n1\r\na\r\n0\r\n\r\n"));
         assert_eq!(reply.status.to_string(), status, "{headers}: {reply:#?}");
     }
     let headers = "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n";

@@ -3,10 +3,10 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::browser::{Reply, address, get, parameter, request};
+use crate::support::browser::{Reply, get, parameter, request};
 use crate::support::sandbox::{FORM, Served, json, redirected, refused, refused_with_a_page};
 use crate::support::waiting::connection;
-use crate::support::{Home, PATIENCE, Running, rows, run};
+use crate::support::{Home, Running, rows, run, wait_for};
 
 /// A sandbox whose user allows everything, with these faults.
 fn served(faults: &[&str]) -> Served {
@@ -57,7 +57,7 @@ fn an_answer_is_empty_torn_or_lost() {
 fn slow(served: &Served, count: usize) -> Vec<TcpStream> {
     let target = "/info?sandbox_fault=slow=3600s";
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\nmore");
-    let connect = |_| connection(address(&served.origin), head.as_bytes());
+    let connect = |_| connection(served.address(), head.as_bytes());
     (0..count).map(connect).collect()
 }
 
@@ -83,10 +83,8 @@ fn slow_answers_that_many_wait_for_give_way() {
     drop(waiting);
     // Nobody waits any more, and nothing does so in their stead.
     let threads = || std::fs::read_dir(format!("/proc/{}/task", served.child.id()));
-    let until = Instant::now() + PATIENCE;
-    while cfg!(target_os = "linux") && threads().unwrap().count() > 30 {
-        assert!(Instant::now() < until, "threads are left over");
-        std::thread::sleep(Duration::from_millis(10));
+    if cfg!(target_os = "linux") {
+        wait_for("no threads are left", || threads().unwrap().count() <= 30);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod files;
 pub mod login;
 #[cfg(target_os = "linux")]
 pub mod proxy;
+pub mod public;
 pub mod sandbox;
 pub mod server;
 #[cfg(target_os = "linux")]
@@ -35,6 +36,9 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_yandex-token");
 
 /// Long enough for a loaded machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The access token and the refresh token of one that has expired.
+pub const OLD: [&str; 2] = ["0ldt0ken", "r3fr3sh"];
 
 /// A user's home, gone when it is dropped.
 pub struct Home(PathBuf);
@@ -108,6 +112,15 @@ impl Home {
         }
     }
 
+    /// Saves a token of this server that has to be refreshed, with `OLD`.
+    pub fn save_expired(&self, oauth_url: &str) {
+        let token = serde_json::json!({
+            "access_token": OLD[0], "refresh_token": OLD[1], "expires_at": now() - 10,
+            "client_id": "app", "oauth_url": oauth_url,
+        });
+        self.save(&token.to_string());
+    }
+
     /// What the default profile holds.
     pub fn saved(&self) -> String {
         fs::read_to_string(self.data().join("default.json")).unwrap()
@@ -172,6 +185,15 @@ impl Finished {
         self
     }
 
+    /// Checks that nothing on either stream could move a cursor.
+    #[track_caller]
+    pub fn is_plain(&self) -> &Finished {
+        let is_control = |c: char| c.is_control() && c != '\n';
+        let shown = [&self.stdout, &self.stderr].map(|text| text.contains(is_control));
+        assert_eq!(shown, [false; 2], "{self:#?}");
+        self
+    }
+
     /// Checks that none of the secrets is on standard error.
     #[track_caller]
     pub fn hides(&self, secrets: &[&str]) -> &Finished {
@@ -197,6 +219,16 @@ pub fn run_with(mut command: Command, input: &str) -> Finished {
 
 pub fn run(mut command: Command) -> Finished {
     Running::start(&mut command).finish()
+}
+
+/// A process that ends with its test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A running program, its standard error read as it comes.
@@ -338,10 +370,34 @@ pub fn rows<const COLUMNS: usize>(table: &str) -> Vec<[&str; COLUMNS]> {
     rows.collect()
 }
 
-/// A text in which `\r`, `\n`, `\0` and `\e` are written out.
-pub fn unescape(text: &str) -> String {
-    let text = text.replace(r"\r", "\r").replace(r"\n", "\n");
-    text.replace(r"\0", "\0").replace(r"\e", "\u{1b}")
+/// The bytes of a text in which some are written as in Rust; `\e` is an escape.
+pub fn unescape(text: &str) -> Vec<u8> {
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_owned();
+    for part in parts {
+        let (byte, length) = match part.as_bytes().first() {
+            Some(b'r') => (b'\r', 1),
+            Some(b'n') => (b'\n', 1),
+            Some(b't') => (b'\t', 1),
+            Some(b'e') => (0x1b, 1),
+            Some(b'0') => (0, 1),
+            Some(b'x') => (u8::from_str_radix(&part[1..3], 16).unwrap(), 3),
+            _ => panic!("\\{part}"),
+        };
+        bytes.push(byte);
+        bytes.extend(&part.as_bytes()[length..]);
+    }
+    bytes
+}
+
+/// Waits until this is so.
+#[track_caller]
+pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it never came: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Seconds since the epoch.

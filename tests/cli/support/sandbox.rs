@@ -1,14 +1,15 @@
 //! A sandbox that is being served, and a person who presses its buttons.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Stdio};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{self, Serializer};
 
 use super::Home;
-use super::browser::{Reply, get, parameter, request};
+use super::browser::{Reply, address, get, parameter, request};
 
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -38,8 +39,13 @@ impl Served {
     pub fn start(options: &[&str]) -> Served {
         let home = Home::new();
         let mut command = home.command(&["sandbox"]);
-        command.args(options).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        command.args(options);
+        Served::run(home, command)
+    }
+
+    pub fn run(home: Home, mut command: Command) -> Served {
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let lines = [(); 3].map(|()| {
             let mut line = String::new();
@@ -72,6 +78,10 @@ impl Served {
         self.child.kill().unwrap();
         self.stdout.read_to_string(&mut rest).unwrap();
         rest
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        address(&self.origin)
     }
 
     /// One request to this server.

@@ -1,11 +1,11 @@
 //! A login that waits for its redirect, and what a client may send to it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use super::browser::{Reply, address, answer, parameter, raw};
+use super::browser::{Reply, address, answer, callback, parameter, raw};
 use super::server::Server;
 use super::{Finished, Home, PATIENCE, Running, rows, unescape};
 
@@ -25,7 +25,12 @@ pub struct Waiting {
 
 impl Waiting {
     pub fn new() -> Waiting {
-        Waiting::at(Server::json(200, ANSWER), "http://127.0.0.1:0/", &[])
+        Waiting::on("http://127.0.0.1:0/", &[])
+    }
+
+    /// With this Redirect URI and these options.
+    pub fn on(redirect_uri: &str, options: &[&str]) -> Waiting {
+        Waiting::at(Server::json(200, ANSWER), redirect_uri, options)
     }
 
     /// At this server, with this Redirect URI and these options.
@@ -63,17 +68,35 @@ impl Waiting {
 
     /// Sends a GET of this target, byte for byte.
     pub fn ask(&self, target: &str) -> Reply {
-        let host = self.address();
-        let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        raw(host, head.as_bytes())
+        self.ask_as(&self.address().to_string(), target)
+    }
+
+    /// The same with this `Host`.
+    pub fn ask_as(&self, host: &str, target: &str) -> Reply {
+        self.raw(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+    }
+
+    pub fn raw(&self, request: &str) -> Reply {
+        raw(self.address(), request.as_bytes())
+    }
+
+    /// The callback that ends it.
+    pub fn callback(&self) -> String {
+        callback(&self.url, &[("code", "c0de1234")])
     }
 
     /// Checks that the login was not disturbed: its answer comes, and ends it.
     #[track_caller]
     pub fn succeeds(self) -> Finished {
         let page = answer(&self.url, &[("code", "c0de1234")]);
-        assert_eq!(page.status, 200, "{page:#?}");
+        expect(200, &page);
         assert!(page.body.contains("You are logged in"), "{page:#?}");
+        self.has_ended()
+    }
+
+    /// Checks that its callback came once and ended it.
+    #[track_caller]
+    pub fn has_ended(self) -> Finished {
         let done = self.running.finish();
         assert_eq!(done.code, Some(0), "{done:#?}");
         assert_eq!(done.stdout, "t0ken\n", "{done:#?}");
@@ -119,7 +142,7 @@ pub fn refuses_what_is_not_http_1(to: SocketAddr, target: &str) {
     let relative = &target[1..];
     for [request, status] in rows(
         r"GET TARGET\r\n\r\n                                                | 400
-          PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0\0\0\0                     | 400
+          PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0               | 400
           GET TARGET HTTP/2.0\r\nHOST                                       | 400
           GET TARGET HTTP/1.1\r\nHost: localhost\r\nx\r\n\r\n                | 400
           GET TARGET HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n            | 400
@@ -139,12 +162,12 @@ pub fn refuses_what_is_not_http_1(to: SocketAddr, target: &str) {
           GET TARGET HTTP/1.1\r\n200_LINES                                  | 431
           GET TARGET HTTP/1.1\r\n10000_LINES                                | 431",
     ) {
-        let sent = unescape(request).replace("HOST", "Host: localhost\r\n\r\n");
+        let sent = request.replace("HOST", r"Host: localhost\r\n\r\n");
         let sent = sent.replace("TARGET", target).replace("RELATIVE", relative);
         let sent = sent.replace("LONG", &long);
-        let sent = sent.replace("10000_LINES", &("x: y\r\n".repeat(10_000) + "\r\n"));
-        let sent = sent.replace("200_LINES", &("x: y\r\n".repeat(200) + "\r\n"));
-        let reply = raw(to, sent.as_bytes());
+        let sent = sent.replace("10000_LINES", &(r"x: y\r\n".repeat(10_000) + r"\r\n"));
+        let sent = sent.replace("200_LINES", &(r"x: y\r\n".repeat(200) + r"\r\n"));
+        let reply = raw(to, &unescape(&sent));
         assert_eq!(reply.status.to_string(), status, "{request}: {reply:#?}");
         expect(reply.status, &reply);
     }
@@ -163,6 +186,14 @@ pub fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
     // A listener out of descriptors may have closed it already.
     let _ = stream.write_all(sent);
     stream
+}
+
+/// Has the other end closed it?
+pub fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// The most memory that a process ever had, in KiB.

@@ -5,14 +5,13 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::browser::{Reply, reply};
-use super::{Home, PATIENCE, free_port};
+use super::{Home, PATIENCE, free_port, wait_for};
 
 pub struct Chromium {
     pub driver: Group,
@@ -58,26 +57,18 @@ impl Chromium {
                 .stderr(Stdio::null()),
         );
         let origin = format!("http://127.0.0.1:{port}");
-        let until = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "chromedriver never listened");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for("chromedriver listens", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         let mut chromium = Chromium {
             driver,
             session: format!("{origin}/session"),
         };
-        let arguments: Vec<_> =
-            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
-            --disable-background-networking --disable-component-update --disable-sync"
-                .split_whitespace()
-                .map(str::to_owned)
-                .chain([format!(
-                    "--user-data-dir={}",
-                    home.path().join("profile").display()
-                )])
-                .chain(more.iter().map(|&argument| argument.to_owned()))
-                .collect();
+        let profile = format!("--user-data-dir={}", home.path().join("profile").display());
+        let usual = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+            --disable-background-networking --disable-component-update --disable-sync";
+        let arguments = usual.split_whitespace().chain([&*profile]);
+        let arguments: Vec<_> = arguments.chain(more.iter().copied()).collect();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {
@@ -93,10 +84,9 @@ impl Chromium {
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         let url = url::Url::parse(&format!("{}{path}", self.session)).unwrap();
-        let body = if method == "GET" {
-            String::new()
-        } else {
-            body.to_string()
+        let body = match method {
+            "GET" => String::new(),
+            _ => body.to_string(),
         };
         let reply = exchange(&url, method, &body);
         let answer: Value = serde_json::from_str(&reply.body).expect("chromedriver speaks JSON");
@@ -115,39 +105,28 @@ impl Chromium {
     }
 
     pub fn address(&self) -> String {
-        self.send("GET", "/url", &Value::Null)
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.text("/url")
     }
 
     pub fn title(&self) -> String {
-        self.send("GET", "/title", &Value::Null)
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.text("/title")
+    }
+
+    fn text(&self, path: &str) -> String {
+        let value = self.send("GET", path, &Value::Null);
+        value.as_str().unwrap().to_owned()
     }
 
     #[track_caller]
     pub fn wait_for_title(&self, title: &str) {
-        let until = Instant::now() + PATIENCE;
-        while !self.title().starts_with(title) {
-            assert!(Instant::now() < until, "{} is not {title}", self.title());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for(title, || self.title().starts_with(title));
     }
 
     pub fn click(&self, selector: &str) {
         let find = json!({"using": "css selector", "value": selector});
         let found = self.send("POST", "/element", &find);
-        let id = found
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap();
+        let mut ids = found.as_object().unwrap().values();
+        let id = ids.next().unwrap().as_str().unwrap();
         self.send("POST", &format!("/element/{id}/click"), &json!({}));
     }
 
@@ -177,10 +156,8 @@ impl Chromium {
 
     pub fn scheme(&self, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.devtools(
-            "Emulation.setEmulatedMedia",
-            &json!({"features": [feature]}),
-        );
+        let features = json!({"features": [feature]});
+        self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
     /// A window this wide, in CSS pixels.
@@ -199,20 +176,15 @@ impl Chromium {
     /// The origins of all requests so far.
     pub fn origins(&self) -> Vec<String> {
         let log = self.send("POST", "/se/log", &json!({"type": "performance"}));
-        let mut origins: Vec<_> = log
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|entry| {
-                let entry: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
-                let message = &entry["message"];
-                let is_request = message["method"] == "Network.requestWillBeSent";
-                let url = message["params"]["request"]["url"]
-                    .as_str()
-                    .filter(|_| is_request)?;
-                Some(url::Url::parse(url).ok()?.origin().ascii_serialization())
-            })
-            .collect();
+        let origin = |entry: &Value| {
+            let entry: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+            let message = &entry["message"];
+            let is_request = message["method"] == "Network.requestWillBeSent";
+            let url = message["params"]["request"]["url"].as_str();
+            let url = url::Url::parse(url.filter(|_| is_request)?).ok()?;
+            Some(url.origin().ascii_serialization())
+        };
+        let mut origins: Vec<_> = log.as_array().unwrap().iter().filter_map(origin).collect();
         origins.sort();
         origins.dedup();
         origins
@@ -237,11 +209,8 @@ impl Chromium {
     pub fn fits(&self) {
         let (page, window) = ("document.documentElement.scrollWidth", "window.innerWidth");
         let (page, window) = (self.evaluate(page), self.evaluate(window));
-        assert!(
-            page.as_u64() <= window.as_u64(),
-            "{page} > {window}: {}",
-            self.title()
-        );
+        let fits = page.as_u64() <= window.as_u64();
+        assert!(fits, "{page} > {window}: {}", self.title());
     }
 }
 
