@@ -127,7 +127,7 @@ pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
     if text.len() as u64 > MAX {
         return Err(Error::local(
             &what,
-            "more than 4096 bytes: that is no client secret",
+            "more than 4096 bytes: not a client secret",
         ));
     }
     let secret = checked(&text).map_err(|why| Error::local(&what, why))?;
@@ -150,9 +150,7 @@ fn checked(text: &str) -> Result<SecretString, &'static str> {
     let text = text.trim();
     match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
         "" => Err("nothing is in it"),
-        text if text.contains(char::is_control) => {
-            Err("more than one line: that is no client secret")
-        }
+        text if text.contains(char::is_control) => Err("more than one line: not a client secret"),
         text => Ok(text.into()),
     }
 }

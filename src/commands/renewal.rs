@@ -46,7 +46,7 @@ impl Saved {
         }
         if no_renew {
             let enough = enough.as_secs();
-            let why = format!("it has less than {enough} s left, and is not to be renewed here");
+            let why = format!("it has less than {enough} s left, and renewal is off");
             let error = Error::new(Kind::NoToken, "the saved token", why);
             return Err(error.hint(self.location.login_again()));
         }
@@ -99,7 +99,7 @@ impl Saved {
     /// Renews a due token, never at the cost of the one at hand.
     fn renew_on_the_way(&self, token: StoredToken, no_renew: bool) -> StoredToken {
         let renewed = match no_renew {
-            true => Err(Error::new(Kind::NoToken, RENEWING, "it is not to be renewed here").into()),
+            true => Err(Error::new(Kind::NoToken, RENEWING, "renewal is off").into()),
             false => self.try_to_renew(&token),
         };
         match renewed {
@@ -199,7 +199,7 @@ impl Saved {
     fn noted(&self, token: &StoredToken) -> Error {
         let refusal = token.renew_error.as_deref().unwrap_or(UNREACHABLE);
         if refusal == UNREACHABLE {
-            let why = "the server was not reached just now";
+            let why = "the server could not be reached a moment ago";
             return Error::new(Kind::Unreachable, RENEWING, why);
         }
         let mut error = Error::new(Kind::Refused, RENEWING, output::short(refusal));

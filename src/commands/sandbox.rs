@@ -80,7 +80,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         let lines = variables.map(|(name, value)| format!("{export}{name}={value}\n"));
         output::result(&lines.concat())?;
         if stdout().is_terminal() {
-            output::info("Paste these lines into the terminal that your program runs in.");
+            output::info("Paste these lines into the terminal of your program.");
         }
         output::info("Serving the sandbox until it is interrupted.");
         loop {

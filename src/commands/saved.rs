@@ -82,7 +82,7 @@ impl Saved {
                 if !its.is_yandex() && named.as_ref() != Some(&its) {
                     return Err(Error::usage(
                         format!("the saved token is from {}", its.origin()),
-                        "that is not Yandex, so no secret is sent there unasked",
+                        "that is not Yandex, so no secret is sent there unless you say so",
                     )
                     .hint(format!("If it is right, add --oauth-url {}", its.origin())));
                 }
@@ -155,7 +155,7 @@ impl Issuer {
         if id.is_none_or(|id| *id == self.client_id) && url.is_none_or(is_its_server) {
             return Ok(());
         }
-        let why = "a login has replaced it meanwhile by that of another application";
+        let why = "a login has just replaced it by one of another application";
         Err(Error::local("using the saved token", why).hint("Try again."))
     }
 }

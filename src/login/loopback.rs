@@ -14,6 +14,7 @@ use super::listener::Listener;
 use super::page::{self, refusal};
 use super::start_link::StartLink;
 use crate::error::Error;
+use crate::http::page::Text;
 use crate::http::{Options, Request, Response, Server};
 use crate::oauth::authorization::{self, parse_response};
 use crate::oauth::pkce::State;
@@ -94,6 +95,12 @@ impl Login {
     }
 }
 
+/// The title of a page for a request that is no part of this login.
+const FOREIGN: Text = (
+    "This link doesn't belong to the login in progress",
+    "Эта ссылка не относится к начатому входу",
+);
+
 /// What the handler and the command share.
 struct Shared {
     path: String,
@@ -126,10 +133,10 @@ impl Shared {
         // A proxy may take the path off.
         let is_at_root = request.path == "/" && self.start_link.is_some();
         if request.path != self.path && !is_at_root {
-            return refusal(request, 404, ("Nothing is here", "Здесь ничего нет"));
+            return refusal(request, 404, FOREIGN);
         }
         if request.method != "GET" {
-            let title = ("Only GET is answered here", "Здесь принимается только GET");
+            let title = ("Only GET is allowed here", "Здесь разрешён только GET");
             return refusal(request, 405, title).with("Allow", "GET");
         }
         if let Some(link) = &self.start_link {
@@ -156,12 +163,8 @@ impl Shared {
                 {
                     return page;
                 }
-                crate::output::debug(&format!("a request that is not the answer: {why}"));
-                let title = (
-                    "This is not the answer that the login waits for",
-                    "Это не тот ответ, которого ждёт вход",
-                );
-                refusal(request, 400, title)
+                crate::output::debug(&format!("ignored a request: {why}"));
+                refusal(request, 400, FOREIGN)
             }
         }
     }

@@ -47,10 +47,7 @@ pub fn outcome(request: &Request, failure: Option<&Error>) -> Response {
 /// Refuses a request that is not the answer; the login goes on.
 pub fn refusal(request: &Request, status: u16, title: Text) -> Response {
     let language = Language::of(request);
-    let goes_on = language.pick((
-        "The login goes on in the terminal.",
-        "Вход, начатый в терминале, продолжается.",
-    ));
+    let goes_on = language.pick(("Your terminal is still waiting.", "Терминал всё ещё ждёт."));
     let body = format!("<p class=\"soft\">{goes_on}</p>");
     page(status, language, Mood::Bad, title, &body)
 }

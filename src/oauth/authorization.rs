@@ -91,17 +91,17 @@ pub fn parse_response(query: &str, state: &State) -> Result<Response, &'static s
         [given] if state.matches(given) => {}
         [_] => return Err("the state is not the one that was sent"),
         [] => return Err("the state is missing"),
-        _ => return Err("the state is there more than once"),
+        _ => return Err("there is more than one state"),
     }
     match (all("code").as_mut_slice(), all("error").as_mut_slice()) {
         ([code], []) if is_code(code) => Ok(Response::Code(std::mem::take(code).into())),
-        ([_], []) => Err("the code holds characters that no code has"),
+        ([_], []) => Err("the code has characters that are not allowed"),
         ([], [error]) if !error.is_empty() => Ok(Response::Error {
             error: std::mem::take(error),
             description: all("error_description").into_iter().next(),
         }),
-        ([], [_] | []) => Err("neither a code nor an error is there"),
-        _ => Err("code and error are not there exactly once"),
+        ([], [_] | []) => Err("there is neither a code nor an error"),
+        _ => Err("there must be exactly one code or error"),
     }
 }
 

@@ -296,7 +296,7 @@ impl Client {
 pub(super) fn useless(what: &str, why: &str) -> Error {
     let hint = match why.contains("captcha") {
         true => {
-            "Yandex takes this machine for a robot: open the OAuth URL in a browser here, or try \
+            "Yandex takes this machine for a robot. Open the OAuth URL in a browser here, or try \
              later or from another network."
         }
         false => "Check that the OAuth URL is that of an OAuth server, and that it works now.",

@@ -16,11 +16,9 @@ const CLOCK: &str =
     "Check this machine's clock. If it is right, the server's owner has to fix this.";
 const AUTHORITIES: &str = "The server's certificate is checked against this system's certificate \
      authorities (package ca-certificates); SSL_CERT_FILE specifies others.";
-const NO_TLS: &str = "It may be plain http, or a proxy or a sign-in page may answer in its place.";
-const OLD_TLS: &str =
-    "the server speaks no version of TLS that is safe to use: 1.2 or 1.3 is needed";
-const OTHER_HOST: &str =
-    "Check that the OAuth URL is right and that no proxy answers in its place.";
+const NO_TLS: &str = "It may speak plain http, or a proxy or a sign-in page answers for it.";
+const OLD_TLS: &str = "the server supports neither TLS 1.2 nor 1.3";
+const OTHER_HOST: &str = "Check the OAuth URL, and that no proxy answers for it.";
 
 /// Why a request failed.
 pub fn explain(error: &ureq::Error) -> Explained {
@@ -33,15 +31,15 @@ pub fn explain(error: &ureq::Error) -> Explained {
         ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s",
         ureq::Error::Timeout(_) => "no answer within 30 s",
         ureq::Error::BodyExceedsLimit(_) => "answered with more than 1 MiB",
-        ureq::Error::LargeResponseHeader(..) => "answered with endless headers",
+        ureq::Error::LargeResponseHeader(..) => "answered with headers over 64 KiB",
         ureq::Error::BodyStalled => "broke off its answer",
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            "the server hung up before it had answered"
+            "the server closed the connection without an answer"
         }
         ureq::Error::Protocol(why) => {
             let why = why.to_string();
             let why = plain(why.strip_prefix("http parse fail: ").unwrap_or(&why));
-            let why = format!("answered with what is not proper HTTP ({why})");
+            let why = format!("answered with invalid HTTP ({why})");
             return (why, None);
         }
         ureq::Error::ConnectProxyFailed(why) => {
@@ -52,7 +50,7 @@ pub fn explain(error: &ureq::Error) -> Explained {
                     let why = format!("the proxy refused the connection ({status})");
                     return (why, None);
                 }
-                None => "the proxy hung up before it had answered",
+                None => "the proxy closed the connection without an answer",
             }
         }
         other => return (plain(&other.to_string()), None),
@@ -84,7 +82,9 @@ fn tls(error: &Tls) -> Explained {
                 Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
                     ("is for another host", OTHER_HOST)
                 }
-                Bad::UnknownIssuer => ("was issued by nobody who is trusted here", AUTHORITIES),
+                Bad::UnknownIssuer => {
+                    ("is from an authority that is not trusted here", AUTHORITIES)
+                }
                 other => {
                     let why = short(&other.to_string());
                     let why = format!("the server's certificate is not valid: {why}");
@@ -95,12 +95,12 @@ fn tls(error: &Tls) -> Explained {
         }
         // What the platform's verifier says where it has nothing to go by.
         Tls::General(why) if why.contains("No CA certificates") => no_authorities(),
-        Tls::InvalidMessage(_) => ("what answers there does not speak TLS".into(), Some(NO_TLS)),
+        Tls::InvalidMessage(_) => ("the server does not speak TLS".into(), Some(NO_TLS)),
         Tls::AlertReceived(AlertDescription::ProtocolVersion) | Tls::PeerIncompatible(_) => {
             (OLD_TLS.into(), None)
         }
         Tls::AlertReceived(alert) => (
-            format!("the server broke off the TLS handshake ({alert:?})"),
+            format!("the server refused the TLS handshake ({alert:?})"),
             None,
         ),
         other => (format!("TLS failed: {}", short(&other.to_string())), None),

@@ -32,7 +32,7 @@ pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
         let proxy = value.and_then(parse);
         return match proxy {
             Some(proxy) => Ok(Some(proxy)),
-            None => Err(Error::usage(name, "not a proxy that can be used").hint(
+            None => Err(Error::usage(name, "not a usable proxy URL").hint(
                 "Write http://USER:PASSWORD@HOST:PORT or https://…, with the special characters \
                  of user and password percent-encoded: # is %23, / %2F, ? %3F, @ %40, \\ %5C, : \
                  %3A, % %25. Or unset it.",

@@ -82,7 +82,7 @@ pub fn classify(response: &HttpResponse, asked: &Url) -> Classified {
     let HttpResponse { status, body, .. } = response;
     let status = *status;
     if response.is_captcha() {
-        return Classified::Useless(format!("wants a captcha to be solved ({status})"));
+        return Classified::Useless(format!("asks for a captcha ({status})"));
     }
     match status {
         300..=399 => {
@@ -133,7 +133,7 @@ pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static s
             return Err("answered with an empty access token");
         }
         Some(Value::String(_)) => {
-            return Err("answered with an access token that holds characters no token may have");
+            return Err("answered with an access token with invalid characters");
         }
         _ => return Err("answered without an access token"),
     };

@@ -16,10 +16,7 @@ use crate::output;
 pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_sandbox: bool) {
     let is_ssh = browser::set("SSH_CONNECTION").is_some();
     if !redirect_uri.is_loopback() {
-        link(
-            "Open this start link in the browser that is to log in:",
-            url,
-        );
+        link("Open this start link in the browser to log in with:", url);
     } else {
         link(invitation(browser, "to log in"), url);
     }

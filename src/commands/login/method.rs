@@ -69,7 +69,7 @@ impl Method {
                 redirect_variable(&mut options.redirect.redirect_uri, has_redirect_uri)?;
             }
             Method::Subject if options.subject.is_none() => {
-                let why = "the saved login names no user to log in as";
+                let why = "the saved login has no user";
                 return Err(Error::usage("--subject", why));
             }
             _ => {}
@@ -184,7 +184,7 @@ pub fn complete_redirect(redirect: &mut cli::Redirect, is_sandbox: bool) -> Resu
         )
         .hint("Without a proxy use --redirect-uri http://127.0.0.1:8000/"),
         Some(what) if is_sandbox => {
-            Error::usage(what, "the sandbox inside of login can't be reached there")
+            Error::usage(what, "the sandbox inside login can't be reached there")
                 .hint("Run `yandex-token sandbox` beside it, and pass its URL with --oauth-url.")
         }
         _ if redirect.tls_cert.is_some() && uris.iter().any(RedirectUri::is_loopback) => {

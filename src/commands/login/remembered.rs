@@ -192,8 +192,11 @@ fn no_application(
         Some(server) if !server.is_yandex() => {
             let (origin, login) = (server.origin(), location.login());
             let what = format!("the saved login is from {origin}");
-            Error::usage(what, "that is not Yandex, so it is not used again unasked")
-                .hint(format!("If it is right: {login} --oauth-url {origin}"))
+            Error::usage(
+                what,
+                "that is not Yandex, so it is not used again unless you say so",
+            )
+            .hint(format!("If it is right: {login} --oauth-url {origin}"))
         }
         _ => not_registered(options),
     }

@@ -118,7 +118,7 @@ fn each_error_of_a_poll_has_its_exit_status() {
         (
             || json(400, r#"{"error":"invalid_client"}"#),
             5,
-            "came from YANDEX_CLIENT_SECRET",
+            "from YANDEX_CLIENT_SECRET",
         ),
         (|| json(200, r#"{"access_token":"a b"}"#), 6, "access token"),
         (|| http(200, "", b"<html>"), 6, "not JSON"),

@@ -167,7 +167,7 @@ fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
         ),
         (|| http(503, "", b"<html>r1 s3cret</html>"), 6, "503"),
         (|| json(429, r#"{"error":"slow"}"#), 6, "429"),
-        (|| Answer::HangUp, 6, "hung up"),
+        (|| Answer::HangUp, 6, "without an answer"),
         (|| json(200, r#"{"refresh_token":"r2"}"#), 6, "access token"),
         (
             || json(400, r#"{"error":"x","error_description":"no r1 s3cret"}"#),

@@ -40,7 +40,7 @@ fn only_exactly_one_code_or_error_with_our_state_ends_the_login() {
         let reply = login.ask(&format!("/{}", query.replace("STATE", &state)));
         assert_eq!(reply.status, 400, "{query}: {reply:#?}");
         expect(400, &reply);
-        assert!(reply.body.contains("The login goes on"), "{reply:#?}");
+        assert!(reply.body.contains("still waiting"), "{reply:#?}");
     }
     expect(400, &login.ask("/"));
     login.succeeds();

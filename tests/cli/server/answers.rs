@@ -271,7 +271,7 @@ fn a_field_that_a_token_file_could_not_hold_makes_an_answer_useless() {
 #[test]
 fn a_server_that_hangs_up_or_breaks_off_was_not_reached() {
     let hangs_up = Server::start(|_| Answer::HangUp);
-    fails("a hang-up", &hangs_up, &[], 6, "hung up");
+    fails("a hang-up", &hangs_up, &[], 6, "without an answer");
     let short = format!("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{SUCCESS}");
     fails("short", &sends(short), &["-v"], 6, "");
 }

@@ -84,7 +84,7 @@ fn a_certificate_that_is_not_good_here_is_refused_in_plain_words() {
     let mut authority = named(&["localhost"]);
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let theirs = Authority::new("theirs");
-    let nobody = "issued by nobody who is trusted here";
+    let nobody = "from an authority that is not trusted here";
     for (config, says) in [
         (ours.server(authority), "certificate is not valid"),
         (ours.server(dated(2001, 2002)), "has expired"),
@@ -128,13 +128,13 @@ fn a_server_that_speaks_no_tls_or_an_old_one_is_told_in_plain_words() {
     for (bytes, says) in [
         (b"HTTP/1.1 400 Bad\r\n\r\n".to_vec(), "does not speak TLS"),
         (b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), "does not speak TLS"),
-        (Vec::new(), "hung up"),
-        (vec![22, 3, 3, 0, 64, 2, 0], "hung up"),
-        (hello(2), "1.2 or 1.3 is needed"),
-        (hello(1), "1.2 or 1.3 is needed"),
-        (alert(70), "1.2 or 1.3 is needed"),
-        (alert(40), "broke off the TLS handshake"),
-        (alert(112), "broke off the TLS handshake"),
+        (Vec::new(), "without an answer"),
+        (vec![22, 3, 3, 0, 64, 2, 0], "without an answer"),
+        (hello(2), "neither TLS 1.2 nor 1.3"),
+        (hello(1), "neither TLS 1.2 nor 1.3"),
+        (alert(70), "neither TLS 1.2 nor 1.3"),
+        (alert(40), "refused the TLS handshake"),
+        (alert(112), "refused the TLS handshake"),
     ] {
         refused(&sends(bytes), &trusts, says);
     }

@@ -402,7 +402,7 @@ fn a_remembered_secret_file_is_read_only_where_others_wrote_neither_file() {
 fn a_server_that_says_nothing_is_answered_for_by_the_token_at_hand() {
     let (home, server) = (Home::new(), Server::start(|_| Answer::HangUp));
     issued(&home, &server, 91, json!({}));
-    prints(&token(&home, &server), "0ld\n", "hung up");
+    prints(&token(&home, &server), "0ld\n", "without an answer");
     assert_eq!(file(&home)["renew_error"], "unreachable");
 }
 
