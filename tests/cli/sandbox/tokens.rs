@@ -114,6 +114,7 @@ fn what_is_wrong_with_an_exchange_is_named_as_yandex_does() {
     let wrong = format!("code_verifier={}", "w".repeat(43));
     for [challenge, form, error] in rows(
         "S256 | GRANT client_id=$ID WRONG                            | invalid_grant
+         plain | GRANT client_id=$ID WRONG                           | invalid_grant
          S256 | GRANT client_id=$ID                                  | invalid_request
          S256 | GRANT client_id=$ID client_secret=$SECRET            | invalid_request
          S256 | GRANT client_id=$ID client_secret=no VERIFIER        | invalid_client

@@ -5,9 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::browser::request;
 use crate::support::files::install;
-use crate::support::login::{ANSWER, TOKEN, complete, login, refused};
+use crate::support::login::{ANSWER, TOKEN, complete, login, refused, with_browser};
 use crate::support::sandbox::Served;
 use crate::support::server::{Server, json as answer};
 use crate::support::{Finished, Home, Running, now, run};
@@ -37,6 +36,23 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
     command
 }
 
+/// A command that asks this server.
+fn at(home: &Home, server: &Server, word: &str) -> Command {
+    let mut command = command(home, &[word]);
+    command.env("YANDEX_OAUTH_URL", &server.origin);
+    command
+}
+
+/// A server that gives a token, and this one for a refresh token.
+fn refreshing(refreshed: &'static str) -> Server {
+    Server::start(
+        move |request| match request.body.contains("grant_type=refresh_token") {
+            true => answer(200, refreshed),
+            false => answer(200, ANSWER),
+        },
+    )
+}
+
 pub fn logged_in(home: &Home, server: &Server, options: &[&str]) -> Finished {
     let done = complete(command(home, &login(server, options)));
     assert_eq!(done.code, Some(0), "{done:#?}");
@@ -50,17 +66,20 @@ fn kept(home: &Home) -> Vec<String> {
         .collect()
 }
 
+/// An entry, and the secrets in it.
+fn opened(entry: &str) -> (Value, Value) {
+    let entry: Value = serde_json::from_str(entry).unwrap();
+    let secret = serde_json::from_str(entry["Secret"].as_str().unwrap()).unwrap();
+    (entry, secret)
+}
+
 fn calls(home: &Home) -> String {
     fs::read_to_string(home.path().join("calls")).unwrap_or_default()
 }
 
-fn file(home: &Home) -> Value {
-    serde_json::from_str(&home.saved()).unwrap()
-}
-
 /// Makes the saved token one that has expired.
 fn expire(home: &Home) {
-    let mut token = file(home);
+    let mut token = home.token();
     token["issued_at"] = json!(now() - 100);
     token["expires_at"] = json!(now() - 10);
     home.save(&token.to_string());
@@ -68,46 +87,34 @@ fn expire(home: &Home) {
 
 #[track_caller]
 pub fn prints(home: &Home, server: &Server, text: &str) {
-    let mut command = command(home, &["token"]);
-    let done = run({
-        command.env("YANDEX_OAUTH_URL", &server.origin);
-        command
-    });
-    assert_eq!(
-        (done.code, &*done.stdout),
-        (Some(0), &*format!("{text}\n")),
-        "{done:#?}"
-    );
+    run(at(home, server, "token")).prints(&format!("{text}\n"));
 }
 
 #[test]
 fn a_profile_moves_into_a_keychain_stays_there_and_moves_out() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, HELPER);
     logged_in(&home, &server, &["--save"]);
     logged_in(&home, &server, &["--keychain", "fake"]);
-    let first = file(&home);
+    let first = home.token();
     assert_eq!(first["keychain"], "fake");
     assert!(!home.saved().contains("r3fr3sh") && !home.saved().contains(TOKEN));
     let entries = kept(&home);
     assert_eq!(entries.len(), 1, "{entries:?}");
-    let entry: Value = serde_json::from_str(&entries[0]).unwrap();
+    let (entry, secret) = opened(&entries[0]);
     let id = first["keychain_id"].as_str().unwrap();
     let url = format!("https://oauth.yandex.com/yandex-token/default/{id}");
     assert_eq!(
         (&entry["ServerURL"], &entry["Username"]),
         (&json!(url), &json!("yandex-token"))
     );
-    let secret: Value = serde_json::from_str(entry["Secret"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        secret,
-        json!({"access_token": TOKEN, "refresh_token": "1:r3fr3sh:x:y"})
-    );
+    let expected = json!({"access_token": TOKEN, "refresh_token": "1:r3fr3sh:x:y"});
+    assert_eq!(secret, expected);
     prints(&home, &server, TOKEN);
 
     // Another login stays in it, with an entry of its own.
     logged_in(&home, &server, &["--save"]);
-    assert_ne!(file(&home)["keychain_id"], first["keychain_id"]);
+    assert_ne!(home.token()["keychain_id"], first["keychain_id"]);
     assert_eq!(kept(&home).len(), 1);
     let called = calls(&home);
     let status = run(command(&home, &["status"]));
@@ -116,24 +123,16 @@ fn a_profile_moves_into_a_keychain_stays_there_and_moves_out() {
     assert!(!called.contains("y0_"), "{called}");
 
     logged_in(&home, &server, &["--keychain", "none"]);
-    assert!(home.saved().contains(TOKEN) && file(&home)["keychain"].is_null());
+    assert!(home.saved().contains(TOKEN) && home.token()["keychain"].is_null());
     assert!(kept(&home).is_empty());
 }
 
 #[test]
 fn a_renewal_and_a_revocation_reach_the_keychain() {
     let home = Home::new();
-    let server = Server::start(|request| {
-        answer(
-            200,
-            match request.body.contains("grant_type=refresh_token") {
-                true => {
-                    r#"{"access_token": "n3w", "expires_in": 31536000, "refresh_token": "1:r0tated"}"#
-                }
-                false => ANSWER,
-            },
-        )
-    });
+    let server = refreshing(
+        r#"{"access_token": "n3w", "expires_in": 31536000, "refresh_token": "1:r0tated"}"#,
+    );
     helper(&home, HELPER);
     logged_in(&home, &server, &["--keychain", "fake"]);
     expire(&home);
@@ -157,32 +156,21 @@ fn a_helper_that_does_not_work_is_found_before_the_browser_opens() {
             Some("echo '{\"Secret\": \"\"}'"),
             "what it was given is not there",
         ),
-        (
-            Some("echo 'the collection is locked'; exit 1"),
-            "the collection is locked",
-        ),
+        (Some("echo 'it is locked'; exit 1"), "it is locked"),
     ] {
-        let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)).idle());
+        let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
         if let Some(body) = body {
             helper(&home, body);
         }
-        let options = [
-            "login",
-            "--client-id",
-            "app",
-            "--redirect-uri",
-            "http://127.0.0.1:0/",
-        ];
-        let mut command = command(&home, &options);
-        command.args(["--oauth-url", &server.origin, "--keychain", "fake"]);
-        refused(&home, command, says);
+        let options = with_browser(&server, &["--keychain", "fake"]);
+        refused(&home, command(&home, &options), says);
         assert!(!home.data().join("default.json").exists());
     }
 }
 
 #[test]
 fn a_helper_is_told_secrets_on_its_input_alone_and_never_found_in_this_directory() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, &format!("env >>~/environment{HELPER}"));
     let arguments = login(&server, &["--keychain", "fake"]);
     let mut first = command(&home, &arguments);
@@ -201,7 +189,7 @@ fn a_helper_is_told_secrets_on_its_input_alone_and_never_found_in_this_directory
 
 #[test]
 fn a_keychain_that_fails_costs_no_refresh_token() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, HELPER);
     logged_in(&home, &server, &["--keychain", "fake"]);
     expire(&home);
@@ -210,16 +198,14 @@ fn a_keychain_that_fails_costs_no_refresh_token() {
     for (body, code, says) in [
         ("echo locked; exit 1", 8, "locked"),
         (
-            "echo '{\"Username\": \"yandex-token\", \"Secret\": \"x\"}'",
+            r#"echo '{"Username": "yandex-token", "Secret": "x"}'"#,
             8,
             "it is not JSON",
         ),
         ("echo '{\"Secret\": \"\"}'", 7, "no such entry"),
     ] {
         helper(&home, body);
-        let mut command = command(&home, &["token"]);
-        command.env("YANDEX_OAUTH_URL", &server.origin);
-        run(command).fails(code, says);
+        run(at(&home, &server, "token")).fails(code, says);
     }
     assert_eq!(server.requests().len(), requests);
     assert_eq!(home.saved(), before);
@@ -227,28 +213,18 @@ fn a_keychain_that_fails_costs_no_refresh_token() {
 
 #[test]
 fn what_was_received_is_rescued_where_the_keychain_fails_after_all() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, HELPER);
     logged_in(&home, &server, &["--keychain", "fake"]);
     expire(&home);
-    helper(
-        &home,
-        &format!("[ $1 = store ] && {{ cat; exit 1; }}{HELPER}"),
-    );
-    let mut command = command(&home, &["token"]);
-    command.env("YANDEX_OAUTH_URL", &server.origin);
-    let done = run(command);
-    done.fails(8, "docker-credential-fake store: ")
-        .hides(&[TOKEN, "r3fr3sh"]);
-    let path = done
-        .stderr
-        .split("is kept in ")
-        .nth(1)
-        .unwrap_or_else(|| panic!("{done:#?}"));
-    let rescued = fs::read_to_string(path.trim()).unwrap();
+    let fails = format!("[ $1 = store ] && {{ cat; exit 1; }}{HELPER}");
+    helper(&home, &fails);
+    let done = run(at(&home, &server, "token"));
+    done.fails(8, "docker-credential-fake store: ");
+    done.hides(&[TOKEN, "r3fr3sh"]);
+    let rescued = done.kept();
     assert!(rescued.contains(TOKEN) && !rescued.contains("keychain"));
     assert!(!home.saved().contains(TOKEN));
-    fs::remove_file(path.trim()).unwrap();
 }
 
 #[test]
@@ -272,7 +248,7 @@ fn only_a_profile_is_kept_in_a_keychain() {
 
 #[test]
 fn a_token_printed_as_json_is_a_token_file_without_the_keychain() {
-    let (home, server) = (Home::new(), Server::start(|_| answer(200, ANSWER)));
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, HELPER);
     logged_in(&home, &server, &["--keychain", "fake"]);
     let arguments = ["token", "--format", "json", "-o", "token.json"];
@@ -288,44 +264,24 @@ fn a_token_printed_as_json_is_a_token_file_without_the_keychain() {
 fn a_hundred_at_once_make_one_request_and_find_the_new_secrets() {
     for expires_in in [-10, 3600] {
         let home = Home::new();
-        let server = Server::start(|request| {
-            answer(
-                200,
-                match request.body.contains("grant_type=refresh_token") {
-                    true => r#"{"access_token": "n3w", "expires_in": 31536000}"#,
-                    false => ANSWER,
-                },
-            )
-        });
+        let server = refreshing(r#"{"access_token": "n3w", "expires_in": 31536000}"#);
         helper(&home, HELPER);
         logged_in(&home, &server, &["--keychain", "fake"]);
         let asked = server.requests().len();
-        let mut token = file(&home);
+        let mut token = home.token();
         token["issued_at"] = json!(now() - 86_400);
         token["expires_at"] = json!(now().saturating_add_signed(expires_in));
         home.save(&token.to_string());
-        let running: Vec<_> = (0..100)
-            .map(|_| {
-                let mut command = command(&home, &["token"]);
-                Running::start(command.env("YANDEX_OAUTH_URL", &server.origin))
-            })
-            .collect();
-        let mut printed: Vec<_> = running
-            .into_iter()
-            .map(|running| {
-                let done = running.finish();
-                // On a loaded machine a wait of over a second is reported.
-                let is_silent = done.stderr.lines().all(|line| line.contains("waiting for"));
-                assert!(done.code == Some(0) && is_silent, "{done:#?}");
-                done.stdout
-            })
-            .collect();
-        printed.sort();
-        printed.dedup();
-        // A token that is only due is printed as it is while another renews it.
-        let old = format!("{TOKEN}\n");
-        let is_known = |text: &String| text == "n3w\n" || expires_in > 0 && *text == old;
-        assert!(printed.iter().all(is_known), "{printed:?}");
+        let start = |_| Running::start(&mut at(&home, &server, "token"));
+        let running: Vec<_> = (0..100).map(start).collect();
+        for done in running.into_iter().map(Running::finish) {
+            // On a loaded machine a wait of over a second is reported.
+            let is_silent = done.stderr.lines().all(|line| line.contains("waiting for"));
+            assert!(done.code == Some(0) && is_silent, "{done:#?}");
+            // A token that is only due is printed as it is while another renews it.
+            let is_old = expires_in > 0 && done.stdout.trim_end() == TOKEN;
+            assert!(is_old || done.stdout == "n3w\n", "{done:#?}");
+        }
         assert_eq!(server.requests().len(), asked + 1);
         prints(&home, &server, "n3w");
         assert_eq!(kept(&home).len(), 1);
@@ -335,14 +291,9 @@ fn a_hundred_at_once_make_one_request_and_find_the_new_secrets() {
 #[test]
 fn status_online_asks_with_the_keychains_token_and_reports_one_that_is_gone() {
     let home = Home::new();
-    let server = Server::start(|request| {
-        answer(
-            200,
-            match request.path() {
-                "/info" => r#"{"id": "1", "login": "ivan.petrov"}"#,
-                _ => ANSWER,
-            },
-        )
+    let server = Server::start(|request| match request.path() {
+        "/info" => answer(200, r#"{"id": "1", "login": "ivan.petrov"}"#),
+        _ => answer(200, ANSWER),
     });
     helper(&home, HELPER);
     logged_in(&home, &server, &["--keychain", "fake"]);
@@ -370,7 +321,7 @@ fn status_online_asks_with_the_keychains_token_and_reports_one_that_is_gone() {
 
 #[test]
 fn a_revocation_at_the_server_erases_the_entry() {
-    let served = Served::start(&["--consent", "allow"]);
+    let served = Served::allowing(&[]);
     let home = Home::new();
     helper(&home, HELPER);
     let at_sandbox = |arguments: &[&str]| {
@@ -383,18 +334,12 @@ fn a_revocation_at_the_server_erases_the_entry() {
     };
     let done = run(at_sandbox(&["login", "--device", "--keychain", "fake"]));
     assert_eq!(done.code, Some(0), "{done:#?}");
-    let entry = kept(&home).pop().unwrap();
-    let entry: Value = serde_json::from_str(&entry).unwrap();
-    let secret: Value = serde_json::from_str(entry["Secret"].as_str().unwrap()).unwrap();
-    let authorization = format!(
-        "Authorization: OAuth {}\r\n",
-        secret["access_token"].as_str().unwrap()
-    );
-    let info = format!("{}/info", served.origin);
-    assert_eq!(request("GET", &info, &authorization, "").status, 200);
+    let (_, secret) = opened(&kept(&home)[0]);
+    let authorization = format!("OAuth {}", secret["access_token"].as_str().unwrap());
+    assert_eq!(served.info(&authorization).status, 200);
     let done = run(at_sandbox(&["revoke"]));
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_eq!(request("GET", &info, &authorization, "").status, 401);
+    assert_eq!(served.info(&authorization).status, 401);
     assert!(kept(&home).is_empty());
     assert_eq!(home.files(), ["calls", "docker-credential-fake"]);
 }

@@ -7,12 +7,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::browser::{answer, parameter};
-use crate::support::files::{as_nobody, give};
-use crate::support::files::{chmod, mkfifo};
-use crate::support::login::refused;
-use crate::support::login::{ANSWER, TOKEN, complete, login, with_browser};
+use crate::support::files::{as_nobody, chmod, give, mkfifo};
+use crate::support::login::{ANSWER, TOKEN, complete, login, refused, with_browser};
 use crate::support::server::{Server, json};
-use crate::support::{Home, PATIENCE, Running, free_port, run};
+use crate::support::{Home, PATIENCE, Running, free_port, rows, run, wait_for};
 
 const STRANGER: u32 = 12345;
 
@@ -80,9 +78,9 @@ fn another_user_sees_no_secret_of_a_login_and_reads_nothing_that_it_keeps() {
     for secret in ["s3cr3t", "c0de1234", &state] {
         assert!(!arguments.contains(secret), "{secret}");
     }
-    may_not(&home, &format!("cat /proc/{pid}/environ"));
-    may_not(&home, &format!("ls /proc/{pid}/fd"));
-    may_not(&home, &format!("cat /proc/{pid}/mem"));
+    for what in ["cat PROC/environ", "ls PROC/fd", "cat PROC/mem"] {
+        may_not(&home, &what.replace("PROC", &format!("/proc/{pid}")));
+    }
     may_not(&home, "flock -n shared/.token.lock true");
     assert_eq!(sees(&home, "ls -A shared").trim(), ".token.lock");
     drop(release);
@@ -91,8 +89,8 @@ fn another_user_sees_no_secret_of_a_login_and_reads_nothing_that_it_keeps() {
     assert_eq!(done.code, Some(0), "{done:#?}");
     may_not(&home, "cat shared/token");
     may_not(&home, "echo x >shared/token");
-    let done = stranger(&home, "mv shared/token shared/other || rm -f shared/token");
-    let done = { done }.output().unwrap();
+    let moves = "mv shared/token shared/other || rm -f shared/token";
+    let done = stranger(&home, moves).output().unwrap();
     assert!(!done.status.success(), "{done:?}");
     let saved = fs::read_to_string(home.path().join("shared/token")).unwrap();
     assert!(saved.contains(TOKEN));
@@ -150,18 +148,16 @@ fn another_user_can_connect_and_end_nothing_without_the_state() {
     let mut running = Running::start(&mut as_nobody(&home, "", &login(&server, &[])));
     let url = running.url();
     let uri = parameter(&url, "redirect_uri").unwrap();
-    for query in [
-        "",
-        "?code=1",
-        "?code=1&state=",
-        "?code=1&state=AAAA",
-        "?error=access_denied",
-        "?error=access_denied&state=AAAA",
-    ] {
-        let script = format!("curl -s -o page -w '%{{http_code}}' '{uri}{query}'");
-        // Nothing can be written here, so the page goes nowhere.
-        let status = sees(&home, &script.replace("-o page", "-o /dev/null"));
-        assert_eq!(status, "400", "{query}");
+    for [query] in rows(
+        "?
+         ?code=1
+         ?code=1&state=
+         ?code=1&state=AAAA
+         ?error=access_denied
+         ?error=access_denied&state=AAAA",
+    ) {
+        let script = format!("curl -s -o /dev/null -w '%{{http_code}}' '{uri}{query}'");
+        assert_eq!(sees(&home, &script), "400", "{query}");
     }
     answer(&url, &[("code", "c0de1234")]);
     assert_eq!(running.finish().stdout, format!("{TOKEN}\n"));
@@ -179,17 +175,11 @@ fn another_user_who_saw_the_browser_start_can_spoil_the_login_and_has_no_token()
     let url = running.url();
     let state = parameter(&url, "state").unwrap();
     let uri = parameter(&url, "redirect_uri").unwrap();
-    let until = std::time::Instant::now() + PATIENCE;
-    while !sees(&home, "cat /proc/[0-9]*/cmdline").contains(&state) {
-        assert!(
-            std::time::Instant::now() < until,
-            "the browser is never seen"
-        );
-    }
-    let page = sees(
-        &home,
-        &format!("curl -sL '{uri}?code=f0rged&state={state}'"),
-    );
+    wait_for("the browser", || {
+        sees(&home, "cat /proc/[0-9]*/cmdline").contains(&state)
+    });
+    let script = format!("curl -sL '{uri}?code=f0rged&state={state}'");
+    let page = sees(&home, &script);
     assert!(page.contains("The login failed"), "{page}");
     running.finish().fails(5, "invalid_grant");
     server.exchange_of(&url);
@@ -225,108 +215,55 @@ fn a_port_that_another_user_took_first_is_8_or_the_next_one_is_used() {
 #[test]
 #[ignore = "needs another user account"]
 fn what_another_user_planted_in_a_shared_directory_is_not_followed() {
-    type Plant = fn(&Path, &Path);
-    let link: Plant = |shared, mine| {
-        symlink(mine, shared.join("token")).unwrap();
-        belongs_to_stranger(&shared.join("token"));
-    };
-    let nowhere: Plant = |shared, _| {
-        symlink("../theirs/new", shared.join("token")).unwrap();
-        belongs_to_stranger(&shared.join("token"));
-    };
-    let second: Plant = |shared, mine| {
-        symlink(mine, shared.join("other")).unwrap();
-        belongs_to_stranger(&shared.join("other"));
-        symlink("other", shared.join("token")).unwrap();
-        give_link(&shared.join("token"));
-    };
-    let fifo: Plant = |shared, _| {
-        mkfifo(&shared.join("token"));
-        chmod(&shared.join("token"), 0o666);
-        belongs_to_stranger(&shared.join("token"));
-    };
-    let file: Plant = |shared, _| {
-        fs::write(shared.join("token"), "theirs").unwrap();
-        chmod(&shared.join("token"), 0o666);
-        belongs_to_stranger(&shared.join("token"));
-    };
-    let temporary_link: Plant = |shared, mine| {
-        symlink(mine, shared.join(".token.tmp")).unwrap();
-        belongs_to_stranger(&shared.join(".token.tmp"));
-    };
-    let temporary_directory: Plant = |shared, _| {
-        fs::create_dir(shared.join(".token.tmp")).unwrap();
-        belongs_to_stranger(&shared.join(".token.tmp"));
-    };
-    let lock_link: Plant = |shared, mine| {
-        symlink(mine, shared.join(".token.lock")).unwrap();
-        belongs_to_stranger(&shared.join(".token.lock"));
-    };
-    let lock_hard_link: Plant = |shared, mine| {
-        fs::hard_link(mine, shared.join(".token.lock")).unwrap();
-    };
-    let lock_fifo: Plant = |shared, _| {
-        mkfifo(&shared.join(".token.lock"));
-        chmod(&shared.join(".token.lock"), 0o666);
-        belongs_to_stranger(&shared.join(".token.lock"));
-    };
-    let lock_file: Plant = |shared, _| {
-        fs::write(shared.join(".token.lock"), "").unwrap();
-        chmod(&shared.join(".token.lock"), 0o666);
-        belongs_to_stranger(&shared.join(".token.lock"));
-    };
-    for (name, plant, path) in [
-        ("link", link, "shared/token"),
-        ("nowhere", nowhere, "shared/token"),
-        ("second link", second, "shared/token"),
-        (
-            "directory",
-            |shared, mine| {
-                symlink(mine.parent().unwrap(), shared.join("dir")).unwrap();
-                belongs_to_stranger(&shared.join("dir"));
-            },
-            "shared/dir/mine",
-        ),
-        ("FIFO", fifo, "shared/token"),
-        ("file", file, "shared/token"),
-        ("temporary link", temporary_link, "shared/token"),
-        ("temporary directory", temporary_directory, "shared/token"),
-        ("lock link", lock_link, "shared/token"),
-        ("lock hard link", lock_hard_link, "shared/token"),
-        ("lock FIFO", lock_fifo, "shared/token"),
-        ("lock file", lock_file, "shared/token"),
-    ] as [(&str, Plant, &str); _]
-    {
+    // As root; what is theirs they have written, or let lead elsewhere.
+    let theirs = "set -e
+        theirs() {
+            chown -h 12345:12345 \"$1\"; [ -L \"$1\" ] || [ -d \"$1\" ] || chmod 666 \"$1\"
+        }
+        cd shared;";
+    for [path, plant] in rows(
+        "shared/token    | ln -s ../mine token; theirs token
+         shared/token    | ln -s ../theirs/new token; theirs token
+         shared/token    | ln -s ../mine other; theirs other; ln -s other token; OWN token
+         shared/dir/mine | ln -s .. dir; theirs dir
+         shared/token    | mkfifo token; theirs token
+         shared/token    | echo theirs >token; theirs token
+         shared/token    | ln -s ../mine .token.tmp; theirs .token.tmp
+         shared/token    | mkdir .token.tmp; theirs .token.tmp
+         shared/token    | ln -s ../mine .token.lock; theirs .token.lock
+         shared/token    | ln ../mine .token.lock
+         shared/token    | mkfifo .token.lock; theirs .token.lock
+         shared/token    | : >.token.lock; theirs .token.lock",
+    ) {
         // What `-o` makes beside the file has another name each time.
-        let is_beside = name.starts_with("temporary") || name.starts_with("lock");
-        let options = if is_beside {
-            &["--token-file"][..]
-        } else {
-            &["--token-file", "-o"]
+        let options = match plant.contains(".token") {
+            true => &["--token-file"][..],
+            false => &["--token-file", "-o"],
         };
         for option in options {
             let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
-            let (shared, theirs) = (shared(&home), home.path().join("theirs"));
-            fs::create_dir(&theirs).unwrap();
-            chmod(&theirs, 0o1777);
-            belongs_to_stranger(&theirs);
+            shared(&home);
+            let foreign = home.path().join("theirs");
+            fs::create_dir(&foreign).unwrap();
+            chmod(&foreign, 0o1777);
+            belongs_to_stranger(&foreign);
             let mine = home.path().join("mine");
             fs::write(&mine, "mine").unwrap();
             give(&mine);
-            plant(&shared, &mine);
+            let plant = plant.replace("OWN", "chown -h 65534:65534");
+            let planted = Command::new("sh")
+                .current_dir(home.path())
+                .arg("-c")
+                .arg(theirs.to_owned() + &plant)
+                .status();
+            assert!(planted.unwrap().success(), "{plant}");
             let before = sees(&home, "ls -lR shared theirs");
             let arguments = with_browser(&server, &[option, path]);
             let done = refused(&home, as_nobody(&home, "", &arguments), "/");
-            assert_eq!(
-                fs::read_to_string(&mine).unwrap(),
-                "mine",
-                "{name}: {done:#?}"
-            );
-            assert_eq!(
-                sees(&home, "ls -lR shared theirs"),
-                before,
-                "{name}, {option}"
-            );
+            let kept = fs::read_to_string(&mine).unwrap();
+            assert_eq!(kept, "mine", "{plant}: {done:#?}");
+            let after = sees(&home, "ls -lR shared theirs");
+            assert_eq!(after, before, "{plant}, {option}");
         }
     }
 }

@@ -29,8 +29,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 #[cfg(unix)]
 pub use documents::block;
+use server::Server;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_yandex-token");
 
@@ -84,6 +87,13 @@ impl Home {
         command
     }
 
+    /// The program, for which this server is the authorization server.
+    pub fn at(&self, server: &Server, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("YANDEX_OAUTH_URL", &server.origin);
+        command
+    }
+
     pub fn furnish(&self, command: &mut Command) {
         command.env_clear().current_dir(&self.0);
         for name in ["PATH", "SYSTEMROOT", "COMPUTERNAME"] {
@@ -124,6 +134,11 @@ impl Home {
     /// What the default profile holds.
     pub fn saved(&self) -> String {
         fs::read_to_string(self.data().join("default.json")).unwrap()
+    }
+
+    /// The same as JSON.
+    pub fn token(&self) -> Value {
+        serde_json::from_str(&self.saved()).unwrap()
     }
 
     /// Every file below the home but the lock files, by its path in it, sorted.
@@ -183,6 +198,27 @@ impl Finished {
             "{says:?} is not said: {self:#?}"
         );
         self
+    }
+
+    /// Checks that this is all on standard output, and no error.
+    #[track_caller]
+    pub fn prints(&self, text: &str) -> &Finished {
+        assert_eq!((self.code, &*self.stdout), (Some(0), text), "{self:#?}");
+        self
+    }
+
+    /// The content of the file in which an error says that a token is kept.
+    #[track_caller]
+    pub fn kept(&self) -> String {
+        let path = self
+            .stderr
+            .split("is kept in ")
+            .nth(1)
+            .expect("a path")
+            .trim();
+        #[cfg(unix)]
+        assert_eq!(mode(Path::new(path)), 0o600);
+        fs::read_to_string(path).unwrap()
     }
 
     /// Checks that nothing on either stream could move a cursor.
@@ -407,8 +443,8 @@ pub fn now() -> u64 {
 }
 
 /// What a token file holds but for the note of a renewal that failed.
-pub fn without_note(token_file: &str) -> serde_json::Value {
-    let mut token: serde_json::Value = serde_json::from_str(token_file).unwrap();
+pub fn without_note(token_file: &str) -> Value {
+    let mut token: Value = serde_json::from_str(token_file).unwrap();
     let fields = token.as_object_mut().unwrap();
     fields.retain(|name, _| !name.starts_with("renew_"));
     token
