@@ -12,13 +12,17 @@ use super::Server;
 use super::authorization::RequestOptions;
 use super::pkce::Verifier;
 use super::redact::redact;
-use super::response::{self, Classified, DeviceCode, HttpResponse, OAuthError, TokenResponse};
+use super::response::{self, Classified, DeviceCode, OAuthError, TokenResponse};
 pub use super::transport::REQUEST_TIME;
 use super::transport::{self, agent};
 use crate::error::{Error, Kind};
 
 const SUBJECT_REFUSED: &str = "Check that the organisation's list of service applications has \
     this one with these scopes, and that the user is in the organisation.";
+
+const DEVICE_ENDPOINT: &str = "/device/code";
+/// The parameters that an error must not make us show.
+const SECRETS: [&str; 4] = ["code", "code_verifier", "refresh_token", "access_token"];
 
 /// One application at one authorization server.
 #[derive(Clone)]
@@ -85,7 +89,7 @@ impl Client {
         ];
         parameters.extend(redirect_uri.map(|uri| ("redirect_uri", uri)));
         let what = format!("exchanging the code at {}", self.server.origin());
-        self.token(&what, &parameters, &[code, verifier.secret()])
+        self.token(&what, &parameters)
     }
 
     /// Exchanges a refresh token (RFC 6749, section 6). Sent once, as a code
@@ -96,7 +100,7 @@ impl Client {
             ("refresh_token", refresh_token.expose_secret()),
         ];
         let what = format!("refreshing the token at {}", self.server.origin());
-        self.token(&what, &parameters, &[refresh_token])
+        self.token(&what, &parameters)
     }
 
     /// Exchanges a service application's credentials for the token of a user,
@@ -118,7 +122,7 @@ impl Client {
         ];
         parameters.extend(scope.map(|scope| ("scope", scope)));
         let what = format!("asking {} for a user's token", self.server.origin());
-        let answer = self.token(&what, &parameters, &[]);
+        let answer = self.token(&what, &parameters);
         answer.map_err(|error| match error.refusal.as_deref() {
             None | Some("invalid_client") => error,
             Some(_) => error.hint(SUBJECT_REFUSED),
@@ -138,13 +142,7 @@ impl Client {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .collect();
-        let public = Client {
-            client_secret: None,
-            ..self.clone()
-        };
-        // The server knows it all the same.
-        let own: Vec<_> = self.client_secret.iter().map(|own| &own.secret).collect();
-        let asked = public.ask(&what, "/device/code", &parameters, &own);
+        let asked = self.ask(&what, DEVICE_ENDPOINT, &parameters);
         let fields = asked.map_err(|error| match error.refusal.as_deref() {
             // Nothing but the ID was sent.
             Some("invalid_client") => error.hint("Check the client ID."),
@@ -160,28 +158,24 @@ impl Client {
     /// What no further poll will change.
     pub fn poll(&self, code: &DeviceCode, limit: Duration) -> Result<Poll, Error> {
         let what = format!("waiting for the device code at {}", self.server.origin());
-        let device_code = &code.device_code;
         let parameters = [
             ("grant_type", "device_code"),
-            ("code", device_code.expose_secret()),
+            ("code", code.device_code.expose_secret()),
         ];
-        let sent = self.post(&what, "/token", &parameters, limit.min(REQUEST_TIME));
-        let response = match sent {
-            Ok(response) => response,
+        let (status, answer) = match self.post(&what, "/token", &parameters, limit) {
+            Ok(answer) => answer,
             Err(error) => return Ok(Poll::Fault(error)),
         };
-        match self.classify("/token", &response) {
-            Classified::Success(fields) => response::token(fields)
-                .map(Poll::Token)
-                .map_err(|why| useless(&what, why)),
-            Classified::Useless(why) if response.status == 200 => Err(useless(&what, &why)),
+        match answer {
+            Classified::Success(fields) => token(&what, fields).map(Poll::Token),
+            Classified::Useless(why) if status == 200 => Err(useless(&what, &why)),
             // A captcha, a firewall's page, an outage: gone by the next poll,
             // perhaps.
             Classified::Useless(why) => Ok(Poll::Fault(useless(&what, &why))),
             Classified::Error(refusal) => match refusal.error.as_str() {
                 "authorization_pending" => Ok(Poll::Pending),
                 "slow_down" => Ok(Poll::SlowDown),
-                _ => Err(self.refused(&what, &refusal, &[device_code])),
+                _ => Err(self.refused(&what, &refusal, &parameters)),
             },
         }
     }
@@ -190,26 +184,17 @@ impl Client {
     pub fn revoke(&self, access_token: &SecretString) -> Result<(), Error> {
         let parameters = [("access_token", access_token.expose_secret())];
         let what = format!("revoking the token at {}", self.server.origin());
-        let response = self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)?;
-        match self.classify("/revoke_token", &response) {
+        match self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)? {
             // RFC 7009, 2.2: whatever is in it.
-            _ if (200..300).contains(&response.status) => Ok(()),
-            Classified::Success(_) => Ok(()),
-            Classified::Useless(why) => Err(useless(&what, &why)),
-            Classified::Error(refusal) => Err(self.refused(&what, &refusal, &[access_token])),
+            (200..=299, _) | (_, Classified::Success(_)) => Ok(()),
+            (_, Classified::Useless(why)) => Err(useless(&what, &why)),
+            (_, Classified::Error(refusal)) => Err(self.refused(&what, &refusal, &parameters)),
         }
     }
 
-    /// Sends a grant to the token endpoint. `secrets` are what the answer must
-    /// not make us show.
-    fn token(
-        &self,
-        what: &str,
-        parameters: &[(&str, &str)],
-        secrets: &[&SecretString],
-    ) -> Result<TokenResponse, Error> {
-        let fields = self.ask(what, "/token", parameters, secrets)?;
-        response::token(fields).map_err(|why| useless(what, why))
+    /// Sends a grant to the token endpoint.
+    fn token(&self, what: &str, parameters: &[(&str, &str)]) -> Result<TokenResponse, Error> {
+        token(what, self.ask(what, "/token", parameters)?)
     }
 
     /// One request, and its answer if that is a success.
@@ -218,25 +203,20 @@ impl Client {
         what: &str,
         path: &str,
         parameters: &[(&str, &str)],
-        secrets: &[&SecretString],
     ) -> Result<Map<String, Value>, Error> {
-        let response = self.post(what, path, parameters, REQUEST_TIME)?;
-        match self.classify(path, &response) {
+        match self.post(what, path, parameters, REQUEST_TIME)?.1 {
             Classified::Success(fields) => Ok(fields),
             Classified::Useless(why) => Err(useless(what, &why)),
-            Classified::Error(refusal) => Err(self.refused(what, &refusal, secrets)),
+            Classified::Error(refusal) => Err(self.refused(what, &refusal, parameters)),
         }
     }
 
-    fn classify(&self, path: &str, response: &HttpResponse) -> Classified {
-        response::classify(response, &self.server.endpoint(path))
-    }
-
     /// The error for a refusal, without the secrets that it may quote.
-    fn refused(&self, what: &str, refusal: &OAuthError, secrets: &[&SecretString]) -> Error {
+    fn refused(&self, what: &str, refusal: &OAuthError, sent: &[(&str, &str)]) -> Error {
+        let sent = sent.iter().filter(|(name, _)| SECRETS.contains(name));
         let own = self.client_secret.iter().map(|given| &given.secret);
-        let secrets = secrets.iter().copied().chain(own).chain(&self.known);
-        let secrets: Vec<_> = secrets.collect();
+        let known = own.chain(&self.known).map(|secret| secret.expose_secret());
+        let secrets: Vec<&str> = sent.map(|(_, value)| *value).chain(known).collect();
         let hide = |text: &String| redact(text, &secrets);
         let redacted = OAuthError {
             error: hide(&refusal.error),
@@ -273,24 +253,32 @@ impl Client {
         Some(advice.to_owned())
     }
 
-    /// One POST of a form, credentials included.
+    /// One POST of a form, credentials included: the status, and what the answer
+    /// means.
     fn post(
         &self,
         what: &str,
         path: &str,
         parameters: &[(&str, &str)],
         limit: Duration,
-    ) -> Result<HttpResponse, Error> {
+    ) -> Result<(u16, Classified), Error> {
         let url = self.server.endpoint(path);
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(parameters);
         form.append_pair("client_id", &self.client_id);
-        if let Some(given) = &self.client_secret {
+        let has_secret = path != DEVICE_ENDPOINT;
+        if let Some(given) = self.client_secret.as_ref().filter(|_| has_secret) {
             form.append_pair("client_secret", given.secret.expose_secret());
         }
         let form = SecretString::from(form.finish());
-        transport::post(&self.agent, what, &url, &form, limit, self.connect_limit)
+        let limit = limit.min(REQUEST_TIME);
+        let response = transport::post(&self.agent, what, &url, &form, limit, self.connect_limit)?;
+        Ok((response.status, response::classify(&response, &url)))
     }
+}
+
+fn token(what: &str, fields: Map<String, Value>) -> Result<TokenResponse, Error> {
+    response::token(fields).map_err(|why| useless(what, why))
 }
 
 pub(super) fn useless(what: &str, why: &str) -> Error {

@@ -1,6 +1,7 @@
 //! Chooses the proxy as curl does. Only `https` ever goes through one, since
 //! plain `http` is for loopback and loopback never does.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -16,30 +17,26 @@ use crate::error::Error;
 /// A value that can't be used is a usage error. It is not shown: it may hold
 /// a password.
 pub fn choose(host: &str) -> Result<Option<ureq::Proxy>, Error> {
-    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let excluded = ["no_proxy", "NO_PROXY"].iter().find_map(set);
-    if excluded.is_some_and(|list| covers(&list, host)) {
+    let set = |name: &'static str| {
+        let value = env::var_os(name)?.to_string_lossy().trim().to_owned();
+        (!value.is_empty()).then_some((name, value))
+    };
+    let excluded = ["no_proxy", "NO_PROXY"].into_iter().find_map(set);
+    if excluded.is_some_and(|(_, list)| covers(&list, host)) {
         return Ok(None);
     }
-    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
-        let Some(value) = std::env::var_os(name) else {
-            continue;
-        };
-        let value = value.to_str().map(str::trim);
-        if value == Some("") {
-            continue;
-        }
-        let proxy = value.and_then(parse);
-        return match proxy {
-            Some(proxy) => Ok(Some(proxy)),
-            None => Err(Error::usage(name, "not a usable proxy URL").hint(
-                "Write http://USER:PASSWORD@HOST:PORT or https://…, with the special characters \
-                 of user and password percent-encoded: # is %23, / %2F, ? %3F, @ %40, \\ %5C, : \
-                 %3A, % %25. Or unset it.",
-            )),
-        };
+    let mut names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].into_iter();
+    let Some((name, value)) = names.find_map(set) else {
+        return Ok(None);
+    };
+    match parse(&value) {
+        Some(proxy) => Ok(Some(proxy)),
+        None => Err(Error::usage(name, "not a usable proxy URL").hint(
+            "Write http://USER:PASSWORD@HOST:PORT or https://…, with the special characters \
+             of user and password percent-encoded: # is %23, / %2F, ? %3F, @ %40, \\ %5C, : \
+             %3A, % %25. Or unset it.",
+        )),
     }
-    Ok(None)
 }
 
 /// ureq would take port 80 where the port is none, and half a password for the

@@ -3,16 +3,15 @@
 
 use std::cmp::Reverse;
 
-use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
 use crate::output::MAX_SHOWN;
 
 /// A server's text, cut short, without the secrets. Only what is shown is
 /// searched: a description of a megabyte costs nothing.
-pub fn redact(text: &str, secrets: &[&SecretString]) -> String {
+pub fn redact(text: &str, secrets: &[&str]) -> String {
     let mut forms: Vec<String> = Vec::new();
-    for secret in secrets.iter().map(|secret| secret.expose_secret()) {
+    for &secret in secrets {
         let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         forms.extend([secret.to_owned(), encoded.replace('+', "%20"), encoded]);
     }
@@ -58,15 +57,14 @@ mod tests {
         ) {
             for quoted in [secret.clone(), form(&secret), form(&secret).to_lowercase()] {
                 let text = "-".repeat(padding) + " " + &quoted + &quoted;
-                let text = redact(&text, &[&secret.clone().into()]);
+                let text = redact(&text, &[&secret]);
                 prop_assert!(!text.contains(&quoted[..6]), "{text}");
             }
         }
 
         #[test]
         fn a_text_without_secrets_stays_as_it_is(text in "[ -~]{0,100}") {
-            let secret = "pa55w0rd-pa55w0rd".to_owned().into();
-            prop_assert_eq!(redact(&text, &[&secret]), text);
+            prop_assert_eq!(redact(&text, &["pa55w0rd-pa55w0rd"]), text);
         }
     }
 }

@@ -50,7 +50,8 @@ pub fn user_info(
     let Classified::Success(fields) = response::classify(&response, &url) else {
         return Err(useless(&what, &format!("answered with status {status}")));
     };
-    let text = |name| Some(redact(&response::text(&fields, name)?, &[access_token]));
+    let secrets = [access_token.expose_secret()];
+    let text = |name| Some(redact(&response::text(&fields, name)?, &secrets));
     match text("id") {
         Some(id) => Ok(User {
             id,
