@@ -34,7 +34,8 @@ fn a_signal_during_a_revocation_leaves_no_revoked_token_behind() {
         let running = Running::start(&mut revoke(&home, &server));
         was_asked.recv().unwrap();
         let pid = running.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        let kill = ["-c", "kill -s $0 $1", signal, &pid];
+        let sent = Command::new("/bin/sh").args(kill).status();
         assert!(sent.unwrap().success());
         release.send(()).unwrap();
         assert_eq!(running.finish().signal, Some(number));
