@@ -33,6 +33,12 @@ fn login(home: &Home, words: &str, variables: &[(&str, &str)]) -> (String, Finis
     (url, running.finish())
 }
 
+/// The first login of the default profile.
+fn first(home: &Home, server: &Server) -> Finished {
+    let words = "login --save --client-id app --redirect-uri http://127.0.0.1:0/ --oauth-url";
+    login(home, &format!("{words} {}", server.origin), &[]).1
+}
+
 fn saved(home: &Home, profile: &str) -> Value {
     let path = home.data().join(format!("{profile}.json"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -70,11 +76,7 @@ fn a_saved_login_ends_with_whose_token_it_is_and_until_when() {
 fn a_server_that_does_not_tell_the_account_fails_no_login() {
     let home = Home::new();
     let server = Server::json(200, r#"{"access_token": "t0ken"}"#);
-    let words = format!(
-        "login --save --client-id app --oauth-url {} --redirect-uri http://127.0.0.1:0/",
-        server.origin
-    );
-    let (_, done) = login(&home, &words, &[]);
+    let done = first(&home, &server);
     assert_eq!(done.code, Some(0), "{done:#?}");
     let last = done.stderr.lines().last().unwrap();
     assert_eq!(last, "Logged in. Saved as profile default.");
@@ -100,26 +102,17 @@ fn a_profile_logs_in_again_with_all_that_it_remembers() {
     let (url, done) = login(&home, "login -p work", &others);
     assert_eq!(done.code, Some(0), "{done:#?}");
     for name in ["YANDEX_CLIENT_ID", "YANDEX_REDIRECT_URI"] {
-        assert!(
-            done.stderr.contains(&format!("{name} is not used")),
-            "{done:#?}"
-        );
+        let says = format!("{name} is not used");
+        assert!(done.stderr.contains(&says), "{done:#?}");
     }
-    for name in [
-        "client_id",
-        "scope",
-        "optional_scope",
-        "device_id",
-        "device_name",
-    ] {
+    for name in "client_id scope optional_scope device_id device_name".split(' ') {
         assert_eq!(parameter(&url, name), parameter(&first_url, name), "{name}");
     }
     assert!(parameter(&url, "redirect_uri").unwrap().ends_with("/cb"));
     let requests = server.requests();
     let exchanges = requests.iter().filter(|request| request.path() == "/token");
-    let secrets: Vec<_> = exchanges
-        .map(|request| request.field("client_secret"))
-        .collect();
+    let secrets = exchanges.map(|request| request.field("client_secret"));
+    let secrets: Vec<_> = secrets.collect();
     assert_eq!(secrets, [Some("s3cret".into()), Some("s3cret".into())]);
 
     // One option changes, the rest stays.
@@ -130,15 +123,14 @@ fn a_profile_logs_in_again_with_all_that_it_remembers() {
     let other = "login -p work --client-id other --redirect-uri http://127.0.0.1:0/";
     let (url, _) = login(&home, other, &[origin]);
     assert_eq!(parameter(&url, "scope"), None);
-    assert_ne!(
-        parameter(&url, "device_id"),
-        parameter(&first_url, "device_id")
-    );
+    let [device, first_device] = [&url, &first_url].map(|url| parameter(url, "device_id"));
+    assert_ne!(device, first_device);
     // One that only prints remembers the client ID alone.
+    let variables = [origin, ("YANDEX_TOKEN_PROFILE", "work")];
     let (url, _) = login(
         &home,
         "login --redirect-uri http://127.0.0.1:0/",
-        &[origin, ("YANDEX_TOKEN_PROFILE", "work")],
+        &variables,
     );
     assert_eq!(parameter(&url, "client_id").as_deref(), Some("other"));
     assert_eq!(parameter(&url, "device_id"), None);
@@ -155,27 +147,18 @@ fn an_option_of_another_method_drops_what_was_remembered_of_the_old_one() {
     let done = crate::support::run_with(command, "1234567\n");
     assert_eq!(done.code, Some(0), "{done:#?}");
     let token = saved(&home, "default");
-    assert_eq!(
-        (&token["method"], token.get("redirect_uris")),
-        (&json!("paste"), None)
-    );
+    assert_eq!(token["method"], "paste");
+    assert_eq!(token.get("redirect_uris"), None);
     assert_eq!(token["scope_asked"], "a:b");
 }
 
 #[test]
 fn a_server_that_is_not_yandex_is_asked_again_only_where_it_is_named() {
     let (home, server) = (Home::new(), server("ivan"));
-    let first = format!(
-        "login --save --client-id app --oauth-url {} --redirect-uri http://127.0.0.1:0/",
-        server.origin
-    );
-    login(&home, &first, &[]);
+    first(&home, &server);
     let done = crate::support::run(home.command(&["login", "--save"]));
     done.fails(2, "that is not Yandex");
-    assert!(
-        done.stderr
-            .contains(&format!("--oauth-url {}", server.origin))
-    );
+    done.fails(2, &format!("--oauth-url {}", server.origin));
 }
 
 #[test]
@@ -204,9 +187,8 @@ fn each_saved_token_has_a_device_of_its_own() {
     let renewed = device("-p work");
     assert_ne!(renewed, work);
     // Two profiles with one device would be one token.
-    change(&home, "other", |token| {
-        token["device_id"] = renewed.clone().into()
-    });
+    let same = |token: &mut Value| token["device_id"] = renewed.clone().into();
+    change(&home, "other", same);
     assert_ne!(device("-p work"), renewed);
     assert!(!home.data().join("device-id").exists());
 }
@@ -215,24 +197,14 @@ fn each_saved_token_has_a_device_of_its_own() {
 fn a_scope_that_yandex_would_refuse_is_warned_about_before_the_browser_opens() {
     let home = Home::new();
     for scope in ["login:info,login:email", "openid"] {
-        let words = [
-            "login",
-            "--client-id",
-            "a",
-            "--scope",
-            scope,
-            "--timeout",
-            "1s",
-        ];
-        let mut command = home.command(&words);
+        let mut command = home.command(&["login", "--client-id", "a", "--scope", scope]);
+        command.args(["--timeout", "0s"]);
         command
             .env("BROWSER", "none")
             .env("YANDEX_REDIRECT_URI", "http://127.0.0.1:0/");
         let done = crate::support::run(command);
         let warning = done.stderr.find("warning: the scope");
-        assert!(
-            warning.is_some() && warning < done.stderr.find("/authorize"),
-            "{done:#?}"
-        );
+        let is_before = warning.is_some() && warning < done.stderr.find("/authorize");
+        assert!(is_before, "{done:#?}");
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::server::{Answer, Server, http, json};
-use crate::support::{Finished, Home, now, run, without_note};
+use crate::support::server::{Answer, Server, json};
+use crate::support::{Home, now, rows, run, without_note};
 
 const FRESH: &str =
     r#"{"access_token": "n3w", "expires_in": 3600, "refresh_token": "r2", "token_type": "bearer"}"#;
@@ -27,21 +27,9 @@ fn saved(home: &Home, server: &Server, left: i64, change: Value) -> Value {
 
 /// Runs with the server's name vouched for and a password.
 fn command(home: &Home, server: &Server, arguments: &[&str]) -> std::process::Command {
-    let mut command = home.command(arguments);
+    let mut command = home.at(server, arguments);
+    command.env("YANDEX_CLIENT_SECRET", "s3cret");
     command
-        .env("YANDEX_OAUTH_URL", &server.origin)
-        .env("YANDEX_CLIENT_SECRET", "s3cret");
-    command
-}
-
-fn file(home: &Home) -> Value {
-    serde_json::from_str(&home.saved()).unwrap()
-}
-
-#[track_caller]
-fn prints(done: &Finished, text: &str) {
-    assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_eq!(done.stdout, text, "{done:#?}");
 }
 
 #[test]
@@ -59,14 +47,11 @@ fn a_token_with_enough_life_needs_no_network_id_or_secret_and_no_write() {
         command
             .env("YANDEX_OAUTH_URL", "http://127.0.0.1:1")
             .env("HTTPS_PROXY", "nonsense");
-        prints(&run(command), "0ld\n");
+        run(command).prints("0ld\n");
         assert_eq!(home.saved(), before);
     }
     home.save(r#"{"access_token": "raw", "expires_in": 1}"#);
-    prints(
-        &run(home.command(&["token", "--format", "header"])),
-        "Authorization: OAuth raw\n",
-    );
+    run(home.command(&["token", "--format", "header"])).prints("Authorization: OAuth raw\n");
     assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }
 
@@ -75,18 +60,12 @@ fn a_token_about_to_expire_is_refreshed_saved_and_printed() {
     let (home, server) = (Home::new(), Server::json(200, FRESH));
     let before = saved(&home, &server, 200, json!({}));
     let done = run(command(&home, &server, &["token"]));
-    prints(&done, "n3w\n");
+    done.prints("n3w\n");
     assert_eq!(done.stderr, "");
     let request = &server.requests()[0];
-    for (name, value) in [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", "r1"),
-        ("client_id", "app"),
-        ("client_secret", "s3cret"),
-    ] {
-        assert_eq!(request.field(name).as_deref(), Some(value), "{name}");
-    }
-    let after = file(&home);
+    let form = "client_id=app&client_secret=s3cret&grant_type=refresh_token&refresh_token=r1";
+    assert_eq!(request.fields(), form);
+    let after = home.token();
     let left = after["expires_at"].as_u64().unwrap() - now();
     assert!((3590..=3600).contains(&left), "{left}");
     for (name, value) in before.as_object().unwrap() {
@@ -97,87 +76,54 @@ fn a_token_about_to_expire_is_refreshed_saved_and_printed() {
             _ => assert_eq!(&after[name], value, "{name} survives"),
         }
     }
-    prints(&run(home.command(&["token"])), "n3w\n");
+    run(home.command(&["token"])).prints("n3w\n");
     assert_eq!(server.requests().len(), 1);
     assert_eq!(home.files(), ["data/yandex-token/default.json"]);
 }
 
 #[test]
 fn an_odd_but_successful_answer_ends_in_the_right_file() {
-    for (answer, printed, refresh_token, lifetime) in [
-        (
-            r#"{"access_token":"0ld","refresh_token":"r2","expires_in":3600}"#,
-            "0ld\n",
-            "r2",
-            Some(3600),
-        ),
-        (
-            r#"{"access_token":"n3w","expires_in":3600}"#,
-            "n3w\n",
-            "r1",
-            Some(3600),
-        ),
-        (r#"{"access_token":"n3w"}"#, "n3w\n", "r1", None),
-        (
-            r#"{"access_token":"n3w","expires_in":0}"#,
-            "n3w\n",
-            "r1",
-            Some(0),
-        ),
-        (
-            r#"{"access_token":"n3w","expires_in":1000000000000000000}"#,
-            "n3w\n",
-            "r1",
-            Some(1_000_000_000_000_000_000),
-        ),
-    ] {
+    for [answer, printed, refresh_token, lifetime] in rows(
+        r#"{"access_token":"0ld","refresh_token":"r2","expires_in":3600} | 0ld | r2 | 3600
+           {"access_token":"n3w","expires_in":3600}                      | n3w | r1 | 3600
+           {"access_token":"n3w"}                                        | n3w | r1 |
+           {"access_token":"n3w","expires_in":0}                         | n3w | r1 | 0
+           {"access_token":"n3w","expires_in":1000000000000000000} | n3w | r1 | 1000000000000000000"#,
+    ) {
         let (home, server) = (Home::new(), Server::json(200, answer));
         saved(&home, &server, -10, json!({}));
-        prints(&run(command(&home, &server, &["token"])), printed);
-        let after = file(&home);
+        let done = run(command(&home, &server, &["token"]));
+        done.prints(&format!("{printed}\n"));
+        let after = home.token();
         assert_eq!(after["refresh_token"], refresh_token, "{answer}");
-        match lifetime {
-            None => assert_eq!(after.get("expires_at"), None, "{answer}"),
-            Some(seconds) => {
-                let at = after["expires_at"].as_u64().unwrap();
-                assert!(at.abs_diff(now() + seconds) <= 10, "{answer}");
-            }
-        }
+        let wanted = lifetime.parse::<u64>().ok().map(|seconds| now() + seconds);
+        let at = after.get("expires_at").map(|at| at.as_u64().unwrap());
+        assert_eq!(at.is_some(), wanted.is_some(), "{answer}");
+        assert!(
+            at.unwrap_or(0).abs_diff(wanted.unwrap_or(0)) <= 10,
+            "{answer}"
+        );
     }
 }
 
 #[test]
 fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
-    type Case = (fn() -> Answer, i32, &'static str);
-    let cases: [Case; 7] = [
-        (
-            || {
-                json(
-                    400,
-                    r#"{"error":"invalid_grant","error_description":"gone"}"#,
-                )
-            },
-            7,
-            "yandex-token login --profile default",
-        ),
-        (
-            || json(400, r#"{"error":"invalid_client"}"#),
-            5,
-            "invalid_client",
-        ),
-        (|| http(503, "", b"<html>r1 s3cret</html>"), 6, "503"),
-        (|| json(429, r#"{"error":"slow"}"#), 6, "429"),
-        (|| Answer::HangUp, 6, "without an answer"),
-        (|| json(200, r#"{"refresh_token":"r2"}"#), 6, "access token"),
-        (
-            || json(400, r#"{"error":"x","error_description":"no r1 s3cret"}"#),
-            5,
-            "no",
-        ),
-    ];
-    for (answer, code, says) in cases {
+    for [status, answer, code, says] in rows(
+        r#"400 | {"error":"invalid_grant","error_description":"gone"} | 7 | login --profile default
+           400 | {"error":"invalid_client"}                           | 5 | invalid_client
+           503 | <html>r1 s3cret</html>                               | 6 | 503
+           429 | {"error":"slow"}                                     | 6 | 429
+           0   |                                                      | 6 | without an answer
+           200 | {"refresh_token":"r2"}                               | 6 | access token
+           400 | {"error":"x","error_description":"no r1 s3cret"}     | 5 | no"#,
+    ) {
+        let (status, code) = (status.parse().unwrap(), code.parse().unwrap());
         for expired in [true, false] {
-            let (home, server) = (Home::new(), Server::start(move |_| answer()));
+            let home = Home::new();
+            let server = Server::start(move |_| match status {
+                0 => Answer::HangUp,
+                _ => json(status, answer),
+            });
             saved(&home, &server, if expired { -10 } else { 100 }, json!({}));
             let before = home.saved();
             let done = run(command(&home, &server, &["token", "-v"]));
@@ -187,7 +133,7 @@ fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
                 assert!(lower.contains(says), "{done:#?}");
                 done.fails(code, "");
             } else {
-                prints(&done, "0ld\n");
+                done.prints("0ld\n");
                 assert!(done.stderr.contains("warning"), "{done:#?}");
                 run(command(&home, &server, &["token", "--min-ttl", "5m"])).fails(code, "");
             }
@@ -202,36 +148,28 @@ fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
 fn without_the_password_a_refresh_is_tried_and_the_hint_names_the_variable() {
     let home = Home::new();
     let server = Server::start(|request| match request.field("client_secret") {
-        None => json(
-            400,
-            r#"{"error":"invalid_client","error_description":"Wrong secret"}"#,
-        ),
+        None => json(400, r#"{"error":"invalid_client"}"#),
         Some(_) => json(200, FRESH),
     });
     saved(&home, &server, -10, json!({}));
-    let mut command = home.command(&["token"]);
-    command.env("YANDEX_OAUTH_URL", &server.origin);
-    run(command).fails(5, "YANDEX_CLIENT_SECRET");
+    run(home.at(&server, &["token"])).fails(5, "YANDEX_CLIENT_SECRET");
 }
 
 #[test]
 fn what_is_missing_is_7_and_says_which_login_to_run() {
     let (home, server) = (Home::new(), Server::json(200, FRESH).idle());
     for command in ["token", "refresh", "revoke"] {
-        run(home.command(&[command, "--profile", "work"]))
-            .fails(7, "yandex-token login --profile work");
+        let done = run(home.command(&[command, "--profile", "work"]));
+        done.fails(7, "yandex-token login --profile work");
     }
     run(home.command(&["exec", "--", "touch", "ran"])).fails(7, "login");
     assert!(!home.path().join("ran").exists());
     saved(&home, &server, -10, json!({"refresh_token": null}));
     run(command(&home, &server, &["token"])).fails(7, "yandex-token login --profile default");
     saved(&home, &server, 100, json!({"refresh_token": null}));
-    prints(&run(command(&home, &server, &["token"])), "0ld\n");
+    run(command(&home, &server, &["token"])).prints("0ld\n");
     run(command(&home, &server, &["token", "--min-ttl", "101s"])).fails(7, "refresh token");
-    prints(
-        &run(command(&home, &server, &["token", "--min-ttl", "10s"])),
-        "0ld\n",
-    );
+    run(command(&home, &server, &["token", "--min-ttl", "10s"])).prints("0ld\n");
     assert!(server.requests().is_empty());
 }
 
@@ -239,16 +177,12 @@ fn what_is_missing_is_7_and_says_which_login_to_run() {
 fn a_planted_file_sends_no_secret_anywhere() {
     let (home, server) = (Home::new(), Server::json(200, FRESH).idle());
     saved(&home, &server, -10, json!({}));
-    for arguments in [
-        &["token"][..],
-        &["refresh"],
-        &["revoke"],
-        &["exec", "--", "true"],
-    ] {
-        let mut command = home.command(arguments);
+    for line in ["token", "refresh", "revoke", "exec -- true"] {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let mut command = home.command(&arguments);
         command.env("YANDEX_CLIENT_SECRET", "s3cret");
         run(command).fails(2, &format!("--oauth-url {}", server.origin));
-        let mut command = home.command(arguments);
+        let mut command = home.command(&arguments);
         command.env("YANDEX_OAUTH_URL", "http://127.0.0.1:1");
         run(command).fails(2, "");
     }
@@ -277,31 +211,22 @@ fn the_saved_tokens_own_application_wins_and_an_option_that_differs_is_an_error(
     }
     let mut with_variable = command(&home, &server, &["token"]);
     with_variable.env("YANDEX_CLIENT_ID", "other");
-    prints(&run(with_variable), "n3w\n");
-    assert_eq!(
-        server.requests()[0].field("client_id").as_deref(),
-        Some("app")
-    );
+    run(with_variable).prints("n3w\n");
+    let sent = server.requests()[0].field("client_id");
+    assert_eq!(sent.as_deref(), Some("app"));
 
-    saved(
-        &home,
-        &server,
-        -10,
-        json!({"client_id": null, "oauth_url": null}),
-    );
+    let bare = json!({"client_id": null, "oauth_url": null});
+    saved(&home, &server, -10, bare);
     run(command(&home, &server, &["token"])).fails(2, "--client-id");
-    prints(
-        &run(command(&home, &server, &["token", "--client-id", "mine"])),
-        "n3w\n",
-    );
-    assert_eq!(file(&home)["client_id"], "mine");
+    run(command(&home, &server, &["token", "--client-id", "mine"])).prints("n3w\n");
+    assert_eq!(home.token()["client_id"], "mine");
 }
 
 #[test]
 fn refresh_asks_each_time_and_prints_what_is_new() {
     let (home, server) = (Home::new(), Server::json(200, FRESH));
     saved(&home, &server, 100_000, json!({}));
-    prints(&run(command(&home, &server, &["refresh"])), "n3w\n");
+    run(command(&home, &server, &["refresh"])).prints("n3w\n");
     let done = run(command(&home, &server, &["refresh", "--format", "json"]));
     assert_eq!(done.stdout, home.saved());
     assert_eq!(server.requests().len(), 2);
@@ -320,34 +245,26 @@ fn a_refresh_token_from_the_environment_touches_no_saved_token() {
         run(command)
     };
     let done = ci(&["refresh"]);
-    prints(&done, "n3w\n");
-    assert!(
-        done.stderr.contains("--format json"),
-        "a rotated one is dropped: {done:#?}"
-    );
+    done.prints("n3w\n");
+    let is_told = done.stderr.contains("--format json");
+    assert!(is_told, "a rotated one is dropped: {done:#?}");
     done.hides(&["fr0m-env", "r2"]);
     let done = ci(&["refresh", "--format", "json"]);
     let printed: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(printed["refresh_token"], "r2");
     assert_eq!(done.stderr, "");
     let done = ci(&["refresh", "-o", "out"]);
-    prints(&done, "");
-    assert_eq!(
-        fs::read_to_string(home.path().join("out")).unwrap(),
-        "n3w\n"
-    );
+    done.prints("");
+    let out = fs::read_to_string(home.path().join("out"));
+    assert_eq!(out.unwrap(), "n3w\n");
     assert_eq!(home.saved(), before);
     for request in server.requests() {
         assert_eq!(request.field("refresh_token").as_deref(), Some("fr0m-env"));
         assert_eq!(request.field("client_id").as_deref(), Some("ci"));
     }
-    prints(&ci(&["refresh", "--profile", "default"]), "n3w\n");
-    let last = server.requests().pop().unwrap();
-    assert_eq!(
-        last.field("refresh_token").as_deref(),
-        Some("r1"),
-        "an option beats it"
-    );
+    ci(&["refresh", "--profile", "default"]).prints("n3w\n");
+    let last = server.requests().pop().unwrap().field("refresh_token");
+    assert_eq!(last.as_deref(), Some("r1"), "an option beats it");
     run(home.command(&["refresh"])).fails(2, "");
 }
 
@@ -356,24 +273,15 @@ fn revoke_forgets_after_the_server_agreed_and_not_before() {
     let (home, server) = (Home::new(), Server::json(200, r#"{"status": "ok"}"#));
     saved(&home, &server, 1000, json!({}));
     let done = run(command(&home, &server, &["revoke"]));
-    prints(&done, "");
+    done.prints("");
     let request = &server.requests()[0];
     assert!(request.head.starts_with("POST /revoke_token "));
-    for (name, value) in [
-        ("access_token", "0ld"),
-        ("client_id", "app"),
-        ("client_secret", "s3cret"),
-    ] {
-        assert_eq!(request.field(name).as_deref(), Some(value));
-    }
+    let form = "access_token=0ld&client_id=app&client_secret=s3cret";
+    assert_eq!(request.fields(), form);
     assert_eq!(home.files(), Vec::<String>::new());
+    let unsupported = r#"{"error": "unsupported_token_type"}"#;
     for (status, body, code, says) in [
-        (
-            400,
-            r#"{"error": "unsupported_token_type"}"#,
-            5,
-            "id.yandex.ru/personal/data-access",
-        ),
+        (400, unsupported, 5, "id.yandex.ru/personal/data-access"),
         (400, r#"{"error": "invalid_client"}"#, 5, "invalid_client"),
         (500, "", 6, "500"),
     ] {
@@ -384,7 +292,7 @@ fn revoke_forgets_after_the_server_agreed_and_not_before() {
         assert!(home.saved().contains("0ld"));
     }
     home.save("not even JSON");
-    prints(&run(home.command(&["revoke", "--local"])), "");
+    run(home.command(&["revoke", "--local"])).prints("");
     assert_eq!(home.files(), Vec::<String>::new());
     run(home.command(&["revoke", "--local"])).fails(7, "");
 }
@@ -394,12 +302,10 @@ fn revoke_forgets_after_the_server_agreed_and_not_before() {
 fn exec_becomes_the_program_with_the_token_and_without_our_secrets() {
     let (home, server) = (Home::new(), Server::json(200, FRESH));
     saved(&home, &server, -10, json!({}));
-    let script = "echo $$ $TOKEN_HERE ${YANDEX_TOKEN-} ${YANDEX_CLIENT_SECRET-} ${YANDEX_REFRESH_TOKEN-}; exit 3";
-    let mut command = command(
-        &home,
-        &server,
-        &["exec", "--env", "TOKEN_HERE", "--", "sh", "-c", script],
-    );
+    let script = "echo $$ $TOKEN_HERE ${YANDEX_TOKEN-} ${YANDEX_CLIENT_SECRET-} \
+        ${YANDEX_REFRESH_TOKEN-}; exit 3";
+    let arguments = ["exec", "--env", "TOKEN_HERE", "--", "sh", "-c", script];
+    let mut command = command(&home, &server, &arguments);
     command.env("YANDEX_REFRESH_TOKEN", "r-env");
     let running = crate::support::Running::start(&mut command);
     let pid = running.child.id();

@@ -2,13 +2,13 @@
 //! hand.
 
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::support::files::{chmod, mkfifo};
 use crate::support::server::{Answer, Server, json as answer};
-use crate::support::{Finished, Home, Running, now, run};
+use crate::support::{Finished, Home, Running, now, rows, run};
 
 const DAY: u64 = 86400;
 const YEAR: u64 = 365 * DAY;
@@ -28,19 +28,13 @@ fn issued(home: &Home, server: &Server, days: u64, change: Value) {
 }
 
 fn command(home: &Home, server: &Server, arguments: &[&str]) -> Command {
-    let mut command = home.command(arguments);
-    command
-        .env("YANDEX_OAUTH_URL", &server.origin)
-        .env("YANDEX_CLIENT_SECRET", "s3cret");
+    let mut command = home.at(server, arguments);
+    command.env("YANDEX_CLIENT_SECRET", "s3cret");
     command
 }
 
 fn token(home: &Home, server: &Server) -> Finished {
     run(command(home, server, &["token"]))
-}
-
-fn file(home: &Home) -> Value {
-    serde_json::from_str(&home.saved()).unwrap()
 }
 
 #[track_caller]
@@ -52,71 +46,45 @@ fn prints(done: &Finished, text: &str, stderr: &str) {
     }
 }
 
+fn times(issued_at: impl Into<Option<u64>>, expires_at: impl Into<Option<u64>>) -> Value {
+    json!({"issued_at": issued_at.into(), "expires_at": expires_at.into()})
+}
+
+/// The note of a renewal that failed.
+fn failed(at: impl Into<Value>, error: impl Into<Value>) -> Value {
+    json!({"renew_failed_at": at.into(), "renew_error": error.into()})
+}
+
 #[test]
 fn a_token_is_renewed_on_the_way_once_it_is_due() {
     for (days, change, requests) in [
         (89, json!({}), 0),
         (91, json!({}), 1),
         (300, json!({}), 1),
-        (
-            0,
-            json!({"issued_at": now() - 1000, "expires_at": now() + 900}),
-            1,
-        ),
-        (
-            0,
-            json!({"issued_at": now() - 900, "expires_at": now() + 1000}),
-            0,
-        ),
+        (0, times(now() - 1000, now() + 900), 1),
+        (0, times(now() - 900, now() + 1000), 0),
         (91, json!({"expires_at": null}), 1),
-        (
-            0,
-            json!({"issued_at": null, "expires_at": now() + 91 * DAY}),
-            0,
-        ),
-        (
-            0,
-            json!({"issued_at": null, "expires_at": now() + 89 * DAY}),
-            1,
-        ),
-        (0, json!({"issued_at": null, "expires_at": null}), 0),
-        (
-            0,
-            json!({"issued_at": now() + YEAR, "expires_at": now() + 2 * YEAR}),
-            0,
-        ),
-        (
-            0,
-            json!({"issued_at": now() + YEAR, "expires_at": now() + 80 * DAY}),
-            1,
-        ),
+        (0, times(None, now() + 91 * DAY), 0),
+        (0, times(None, now() + 89 * DAY), 1),
+        (0, times(None, None), 0),
+        (0, times(now() + YEAR, now() + 2 * YEAR), 0),
+        (0, times(now() + YEAR, now() + 80 * DAY), 1),
         (91, json!({"issued_at": "nonsense"}), 0),
-        (
-            91,
-            json!({"renew_failed_at": "nonsense", "renew_error": [1]}),
-            1,
-        ),
-        (
-            91,
-            json!({"renew_failed_at": now() + DAY, "renew_error": "invalid_grant"}),
-            1,
-        ),
+        (91, failed("nonsense", json!([1])), 1),
+        (91, failed(now() + DAY, "invalid_grant"), 1),
     ] {
         for exec in [false, true] {
             let (home, server) = (Home::new(), Server::json(200, RENEWED).idle());
             issued(&home, &server, days, change.clone());
-            let done = match exec {
-                false => token(&home, &server),
-                true => run(command(
-                    &home,
-                    &server,
-                    &["exec", "--", "sh", "-c", "echo $YANDEX_TOKEN"],
-                )),
+            let arguments = match exec {
+                false => &["token"][..],
+                true => &["exec", "--", "sh", "-c", "echo $YANDEX_TOKEN"],
             };
+            let done = run(command(&home, &server, arguments));
             prints(&done, ["0ld\n", "n3w\n"][requests], "");
             assert_eq!(server.requests().len(), requests, "{days} {change}");
             if requests == 1 {
-                let file = file(&home);
+                let file = home.token();
                 assert_eq!(file["refresh_token"], "r2");
                 assert!(now() - file["issued_at"].as_u64().unwrap() < 60);
                 assert_eq!(file.get("renew_failed_at"), None);
@@ -151,15 +119,14 @@ fn a_failed_renewal_costs_neither_the_token_nor_another_request_before_its_pause
         let server = Server::start(move |_| answer(status, &body));
         issued(&home, &server, 91, json!({}));
         prints(&token(&home, &server), "0ld\n", "yandex-token: warning: ");
-        assert_eq!(file(&home)["renew_error"], error);
+        assert_eq!(home.token()["renew_error"], error);
         for _ in 0..20 {
             prints(&token(&home, &server), "0ld\n", "");
         }
         assert_eq!(server.requests().len(), 1, "{error}");
         // Once the pause is over.
         for (ago, requests) in [(pause - 60, 1), (pause + 60, 2)] {
-            let failed = json!({"renew_failed_at": now() - ago, "renew_error": error});
-            issued(&home, &server, 91, failed);
+            issued(&home, &server, 91, failed(now() - ago, error));
             token(&home, &server);
             assert_eq!(server.requests().len(), requests, "{error} {ago}");
         }
@@ -171,10 +138,9 @@ fn a_failed_renewal_costs_neither_the_token_nor_another_request_before_its_pause
 
 #[test]
 fn in_the_warning_time_every_call_warns_and_names_the_command() {
-    let failed = |error: &str| json!({"renew_failed_at": now() - 60, "renew_error": error});
     for change in [
-        failed("invalid_grant"),
-        failed("unreachable"),
+        failed(now() - 60, "invalid_grant"),
+        failed(now() - 60, "unreachable"),
         json!({"refresh_token": null}),
         json!({"oauth_url": "https://other.example"}),
     ] {
@@ -205,20 +171,16 @@ fn a_public_client_is_asked_for_once_and_then_left_alone_until_the_warning_time(
     issued(&home, &server, 91, json!({}));
     prints(&public(&home), "0ld\n", "");
     for days in [91, 200, 334] {
-        let failed_at = now() - 10 * DAY;
-        let noted = json!({"renew_failed_at": failed_at, "renew_error": "invalid_client"});
+        let noted = failed(now() - 10 * DAY, "invalid_client");
         issued(&home, &server, days, noted);
         prints(&public(&home), "0ld\n", "");
     }
     assert_eq!(server.requests().len(), 1);
-    let noted = json!({"renew_failed_at": now() - 2 * DAY, "renew_error": "invalid_client"});
+    let noted = failed(now() - 2 * DAY, "invalid_client");
     issued(&home, &server, 336, noted);
+    let says = "yandex-token login --profile default";
     for _ in 0..2 {
-        prints(
-            &public(&home),
-            "0ld\n",
-            "yandex-token login --profile default",
-        );
+        prints(&public(&home), "0ld\n", says);
     }
     assert_eq!(server.requests().len(), 2);
     // A secret is tried at once, whenever it comes.
@@ -285,15 +247,7 @@ fn those_that_wait_for_a_renewal_take_its_refusal() {
         (503, "", 6),
     ] {
         let home = Home::new();
-        let (asked, was_asked) = std::sync::mpsc::channel();
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let gate = Mutex::new((asked, released));
-        let server = Server::start(move |_| {
-            let gate = gate.lock().unwrap();
-            let _ = gate.0.send(());
-            let _ = gate.1.recv();
-            answer(status, body)
-        });
+        let (server, was_asked, release) = Server::held_with(status, body);
         issued(&home, &server, 366, json!({}));
         let start = |arguments: &[&str]| Running::start(&mut command(&home, &server, arguments));
         let holder = start(&["token"]);
@@ -317,11 +271,9 @@ fn a_subject_token_is_renewed_by_one_exchange_for_all() {
     let home = Home::new();
     let number = AtomicUsize::new(0);
     let server = Server::start(move |_| {
-        let number = number.fetch_add(1, Ordering::Relaxed);
-        answer(
-            200,
-            &format!(r#"{{"access_token": "e{number}", "expires_in": 3600}}"#),
-        )
+        let token = format!("e{}", number.fetch_add(1, Ordering::Relaxed));
+        let body = json!({"access_token": token, "expires_in": 3600});
+        answer(200, &body.to_string())
     });
     let change = json!({"refresh_token": null, "subject": "ivan@example.ru",
         "scope_asked": "a:b", "expires_at": now() - 10});
@@ -334,19 +286,13 @@ fn a_subject_token_is_renewed_by_one_exchange_for_all() {
     }
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
-    for (name, value) in [
-        (
-            "grant_type",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
-        ),
-        ("subject_token", "ivan@example.ru"),
-        (
-            "subject_token_type",
-            "urn:yandex:params:oauth:token-type:email",
-        ),
-        ("scope", "a:b"),
-        ("client_secret", "s3cret"),
-    ] {
+    for [name, value] in rows(
+        "grant_type         | urn:ietf:params:oauth:grant-type:token-exchange
+         subject_token      | ivan@example.ru
+         subject_token_type | urn:yandex:params:oauth:token-type:email
+         scope              | a:b
+         client_secret      | s3cret",
+    ) {
         assert_eq!(requests[0].field(name).as_deref(), Some(value), "{name}");
     }
     // Forgotten here; it has no device to be revoked for.
@@ -361,16 +307,11 @@ fn a_subject_token_is_renewed_by_one_exchange_for_all() {
 #[cfg(unix)]
 #[test]
 fn a_remembered_secret_file_is_read_only_where_others_wrote_neither_file() {
-    use std::os::unix::fs::PermissionsExt;
-
     let home = Home::new();
     let server = Server::json(200, RENEWED);
     let secret = home.path().join("secret");
     std::fs::write(&secret, "\u{feff}from-file\r\n").unwrap();
     let path = secret.to_str().unwrap().to_owned();
-    let chmod = |path: &std::path::Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
     let sent = |token_mode, secret_mode, arguments: &[&str], variable: bool| {
         issued(&home, &server, 366, json!({"client_secret_file": path}));
         let target = home.data().join("default.json");
@@ -403,7 +344,7 @@ fn a_server_that_says_nothing_is_answered_for_by_the_token_at_hand() {
     let (home, server) = (Home::new(), Server::start(|_| Answer::HangUp));
     issued(&home, &server, 91, json!({}));
     prints(&token(&home, &server), "0ld\n", "without an answer");
-    assert_eq!(file(&home)["renew_error"], "unreachable");
+    assert_eq!(home.token()["renew_error"], "unreachable");
 }
 
 /// Takes the 10 s in which a connection must be made.
@@ -449,13 +390,7 @@ fn nobody_waits_for_a_process_whose_secret_does_not_come() {
     let (home, server) = (Home::new(), Server::json(200, RENEWED));
     issued(&home, &server, 366, json!({}));
     let pipe = home.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    mkfifo(&pipe);
     let mut waiting = command(&home, &server, &["token"]);
     waiting
         .env_remove("YANDEX_CLIENT_SECRET")
@@ -491,5 +426,5 @@ fn a_signal_during_a_refresh_waits_also_where_the_secret_was_typed() {
     release.send(()).unwrap();
     // The signal may come too late to end it.
     assert!([Some(0), Some(130)].contains(&terminal.finish()));
-    assert_eq!(file(&home)["refresh_token"], "r2");
+    assert_eq!(home.token()["refresh_token"], "r2");
 }

@@ -34,6 +34,16 @@ impl Request {
         target.split('?').next().unwrap()
     }
 
+    /// The whole form, decoded, its fields sorted.
+    pub fn fields(&self) -> String {
+        let form = url::form_urlencoded::parse(self.body.as_bytes());
+        let mut fields: Vec<_> = form
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        fields.sort();
+        fields.join("&")
+    }
+
     /// A field of the form, which must not be there twice.
     pub fn field(&self, name: &str) -> Option<String> {
         parameter(&format!("http://x/?{}", self.body), name)
@@ -108,13 +118,17 @@ impl Server {
 
     /// Answers so once it is let go, and tells each time that it is asked.
     pub fn held(body: &'static str) -> (Server, Receiver<()>, Sender<()>) {
+        Server::held_with(200, body)
+    }
+
+    pub fn held_with(status: u16, body: &'static str) -> (Server, Receiver<()>, Sender<()>) {
         let (asked, was_asked) = channel();
         let (release, released) = channel::<()>();
         let (asked, released) = (Mutex::new(asked), Mutex::new(released));
         let server = Server::start(move |_| {
             asked.lock().unwrap().send(()).unwrap();
             let _ = released.lock().unwrap().recv();
-            json(200, body)
+            json(status, body)
         });
         (server, was_asked, release)
     }
