@@ -9,7 +9,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, RootCertStore, ServerConfig};
+use rustls::{CertificateError as Bad, RootCertStore, ServerConfig};
 
 use crate::error::Error;
 use crate::output;
@@ -35,18 +35,14 @@ pub fn load(cert: &Path, key: &Path, host: &str) -> Result<Arc<ServerConfig>, Er
         .map(|builder| builder.with_no_client_auth())
         .and_then(|builder| builder.with_single_cert(chain, private))
         .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => failed(
-                key,
-                format!(
-                    "the key does not belong to the certificate in {}",
-                    cert.display()
-                ),
-            ),
-            rustls::Error::InvalidCertificate(_) => failed(
-                cert,
-                "it is no certificate for a server (X.509 version 3)".into(),
-            ),
-            other => failed(key, other.to_string()),
+            rustls::Error::InconsistentKeys(_) => {
+                let cert = cert.display();
+                failed(
+                    key,
+                    format!("the key does not belong to the certificate in {cert}"),
+                )
+            }
+            other => failed(cert, other.to_string()),
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -55,33 +51,27 @@ pub fn load(cert: &Path, key: &Path, host: &str) -> Result<Arc<ServerConfig>, Er
 /// Looks at the certificate as a browser will, except for who issued it.
 fn check(chain: &[CertificateDer<'_>], host: &str) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
-    for certificate in chain {
-        // A root that could not be one leaves the issuer unknown, no more.
-        let _ = roots.add(certificate.clone());
-    }
+    roots.add_parsable_certificates(chain.iter().cloned());
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let (Ok(verifier), Ok(name)) = (verifier, ServerName::try_from(host)) else {
         return Ok(());
     };
     let checked = verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::now());
-    match checked {
-        Err(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Err("the certificate has expired".into())
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Err("the certificate is not valid yet".into())
-            }
-            CertificateError::BadEncoding => Err("the certificate can't be read".into()),
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                output::warn(&format!(
-                    "the certificate is not for {host}: browsers will object"
-                ));
-                Ok(())
-            }
-            _ => Ok(()),
-        },
+    let Err(rustls::Error::InvalidCertificate(why)) = checked else {
+        return Ok(());
+    };
+    match why {
+        Bad::Expired | Bad::ExpiredContext { .. } => Err("the certificate has expired".into()),
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+            Err("the certificate is not valid yet".into())
+        }
+        Bad::BadEncoding => Err("the certificate can't be read".into()),
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            let why = format!("the certificate is not for {host}: browsers will object");
+            output::warn(&why);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

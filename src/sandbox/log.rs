@@ -8,23 +8,9 @@ use crate::http::{Request, Response};
 use crate::output;
 
 /// Parameters that are logged whole; any other's value is a secret.
-const PLAIN: [&str; 15] = [
-    "client_id",
-    "code_challenge_method",
-    "decision",
-    "device_id",
-    "device_name",
-    "error",
-    "force_confirm",
-    "format",
-    "grant_type",
-    "login_hint",
-    "optional_scope",
-    "redirect_uri",
-    "response_type",
-    "scope",
-    "subject_token_type",
-];
+const PLAIN: &str = "client_id code_challenge_method decision device_id device_name error \
+    force_confirm format grant_type login_hint optional_scope redirect_uri response_type scope \
+    subject_token_type";
 /// Characters of a secret.
 const SECRET: usize = 4;
 const VALUE: usize = 60;
@@ -37,16 +23,10 @@ pub fn log(request: &Request, response: &Response) {
     }
     let query = Parameters::of_query(request).ok();
     let form = Parameters::of_form(request).ok();
-    for (name, value) in [&query, &form]
-        .into_iter()
-        .flatten()
-        .flat_map(Parameters::iter)
-    {
-        let most = if PLAIN.contains(&&**name) {
-            VALUE
-        } else {
-            SECRET
-        };
+    let parameters = query.iter().chain(&form).flat_map(Parameters::iter);
+    for (name, value) in parameters {
+        let is_plain = PLAIN.split(' ').any(|plain| plain == name);
+        let most = if is_plain { VALUE } else { SECRET };
         line.push_str(&format!(" {name}={}", shortened(value, most)));
     }
     let error: Option<Value> = serde_json::from_slice(&response.body).ok();
