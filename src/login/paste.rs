@@ -129,10 +129,8 @@ impl Expected {
         let text = text.replace("&amp;", "&");
         let path = text.split(['?', '&', '=']).next().unwrap_or_default();
         if !text.contains("://") && !path.contains(['/', ':', '.']) {
-            return match parse_response(text.trim_start_matches('?'), &self.state) {
-                Err(_) => Err("a query alone must have the state of this login"),
-                response => response,
-            };
+            let response = parse_response(text.trim_start_matches('?'), &self.state);
+            return response.map_err(|_| "a query alone must have the state of this login");
         }
         let with_scheme = match text.contains("://") {
             true => text,
@@ -141,17 +139,13 @@ impl Expected {
         let url = Url::parse(&with_scheme).map_err(|_| "this address is not a URL")?;
         let query = url.query().unwrap_or_default();
         let has_state = url.query_pairs().any(|(name, _)| name == "state");
-        if self.is_verification_page(&url) {
-            let with_state = match has_state {
-                true => query.to_owned(),
-                false => format!("{query}&state={}", self.state.as_str()),
-            };
-            return parse_response(&with_state, &self.state).map_err(|why| match has_state {
-                true => why,
-                false => "this address has no code in it",
-            });
+        if self.is_verification_page(&url) && !has_state {
+            let query = format!("{query}&state={}", self.state.as_str());
+            let response = parse_response(&query, &self.state);
+            return response.map_err(|_| "this address has no code in it");
         }
-        if let Some(uri) = &self.redirect_uri
+        if !self.is_verification_page(&url)
+            && let Some(uri) = &self.redirect_uri
             && url[..Position::AfterPath] != *uri.without_query()
         {
             return Err("this address is not the Redirect URI of this login");

@@ -278,7 +278,7 @@ impl Client {
 }
 
 fn token(what: &str, fields: Map<String, Value>) -> Result<TokenResponse, Error> {
-    response::token(fields).map_err(|why| useless(what, why))
+    response::token(fields).map_err(|why| useless(what, &why))
 }
 
 pub(super) fn useless(what: &str, why: &str) -> Error {

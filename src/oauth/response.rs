@@ -32,11 +32,8 @@ impl HttpResponse {
     /// client for a robot.
     fn is_captcha(&self) -> bool {
         let location = self.location.as_deref().unwrap_or_default();
-        let holds = |text: &str| {
-            self.body
-                .windows(text.len())
-                .any(|at| at == text.as_bytes())
-        };
+        let body = String::from_utf8_lossy(&self.body);
+        let holds = |text: &str| body.contains(text);
         self.has_captcha_header
             || location.contains("showcaptcha")
             || self.status != 200 && (holds("CAPTCHA required") || holds("showcaptcha"))
@@ -94,10 +91,9 @@ pub fn classify(response: &HttpResponse, asked: &Url) -> Classified {
         _ => {}
     }
     let Ok(fields) = json::object(body) else {
-        let what = if body.is_empty() {
-            "an empty body"
-        } else {
-            "something that is not JSON"
+        let what = match body.is_empty() {
+            true => "an empty body",
+            false => "something that is not JSON",
         };
         return Classified::Useless(format!("answered with {what} (status {status})"));
     };
@@ -123,34 +119,31 @@ pub fn classify(response: &HttpResponse, asked: &Url) -> Classified {
 ///
 /// # Errors
 /// What makes it unusable, without showing it.
-pub fn token(mut fields: Map<String, Value>) -> Result<TokenResponse, &'static str> {
-    let access_token = match fields.remove("access_token") {
-        Some(Value::String(token)) if token.len() > MAX_FIELD => {
-            return Err("answered with an access token over 16 KiB");
-        }
-        Some(Value::String(token)) if is_access_token(&token) => token.into(),
-        Some(Value::String(token)) if token.is_empty() => {
-            return Err("answered with an empty access token");
-        }
-        Some(Value::String(_)) => {
-            return Err("answered with an access token with invalid characters");
-        }
-        _ => return Err("answered without an access token"),
+pub fn token(fields: Map<String, Value>) -> Result<TokenResponse, String> {
+    let access_token = match fields.get("access_token").and_then(Value::as_str) {
+        None => return Err("answered without an access token".into()),
+        Some("") => return Err("answered with an empty access token".into()),
+        Some(token) => token.to_owned(),
     };
     let token_type = text(&fields, "token_type");
     let refresh_token = text(&fields, "refresh_token");
     let scope = fields.get("scope").and_then(json::words);
-    for (field, too_long) in [
-        (&token_type, "answered with a token type over 16 KiB"),
-        (&refresh_token, "answered with a refresh token over 16 KiB"),
-        (&scope, "answered with a scope over 16 KiB"),
+    for (name, field) in [
+        ("an access token", Some(&access_token)),
+        ("a token type", token_type.as_ref()),
+        ("a refresh token", refresh_token.as_ref()),
+        ("a scope", scope.as_ref()),
     ] {
-        if field.as_ref().is_some_and(|field| field.len() > MAX_FIELD) {
-            return Err(too_long);
+        if field.is_some_and(|field| field.len() > MAX_FIELD) {
+            return Err(format!("answered with {name} over 16 KiB"));
         }
     }
+    if !is_access_token(&access_token) {
+        let why = "answered with an access token that holds characters no token may have";
+        return Err(why.into());
+    }
     Ok(TokenResponse {
-        access_token,
+        access_token: access_token.into(),
         token_type,
         refresh_token: refresh_token.map(SecretString::from),
         scope,
@@ -247,7 +240,7 @@ mod tests {
         classify(&response, &Server::default().endpoint("/token"))
     }
 
-    fn answered(body: &str) -> Result<TokenResponse, &'static str> {
+    fn answered(body: &str) -> Result<TokenResponse, String> {
         match sorted(200, body.as_bytes()) {
             Classified::Success(fields) => token(fields),
             other => panic!("{other:?}"),
