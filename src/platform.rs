@@ -122,7 +122,9 @@ pub fn is_lookup(error: &io::Error) -> bool {
 mod unix {
     use std::io;
     use std::net::TcpListener;
+    use std::os::unix::fs::chown;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::path::Path;
     use std::process::{Command, ExitStatus};
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -132,6 +134,15 @@ mod unix {
 
     /// The error of an address family that the machine doesn't have.
     pub const NO_ADDRESS_FAMILY: i32 = libc::EAFNOSUPPORT;
+
+    /// The error of a link that is not to be followed.
+    pub const IS_LINK: i32 = libc::ELOOP;
+
+    /// Whether even the owner can't write: immutable, or a read-only mount.
+    pub fn is_unchangeable(error: &io::Error) -> bool {
+        let code = error.raw_os_error();
+        matches!(code, Some(libc::EPERM | libc::EROFS | libc::ETXTBSY))
+    }
 
     /// Elsewhere a file that another process has open is busy.
     pub fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -162,6 +173,11 @@ mod unix {
         if let Some(before) = shown().take() {
             let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &before);
         }
+    }
+
+    /// Gives a file of root's to a user and a group.
+    pub fn give(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+        owner.map_or(Ok(()), |(user, group)| chown(path, Some(user), Some(group)))
     }
 
     pub fn host_name() -> Option<String> {
@@ -199,11 +215,19 @@ mod unix {
 mod elsewhere {
     use std::io;
     use std::net::TcpListener;
+    use std::path::Path;
     use std::process::{Command, ExitStatus};
     use std::time::{Duration, Instant};
 
     /// WSAEAFNOSUPPORT
     pub const NO_ADDRESS_FAMILY: i32 = 10047;
+
+    /// ERROR_CANT_ACCESS_FILE, of a link that is not to be followed.
+    pub const IS_LINK: i32 = 1920;
+
+    pub fn is_unchangeable(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::ReadOnlyFilesystem
+    }
 
     /// What another process has open can't be replaced or opened at once:
     /// access denied, a sharing or a lock violation.
@@ -228,6 +252,10 @@ mod elsewhere {
     pub fn hide_input() {}
 
     pub fn show_input() {}
+
+    pub fn give(_path: &Path, _owner: Option<(u32, u32)>) -> io::Result<()> {
+        Ok(())
+    }
 
     pub fn host_name() -> Option<String> {
         std::env::var("COMPUTERNAME").ok()

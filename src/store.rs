@@ -81,31 +81,21 @@ impl Location {
     /// # Errors
     /// Exit 7: the keychain has lost them; 8: file or keychain can't be read.
     pub fn load(&self) -> Result<Option<StoredToken>, Error> {
-        let mut tries = TORN_TRIES;
-        loop {
-            let Some(token) = self.load_file()? else {
+        // A login may put another entry in its place meanwhile.
+        for _ in 0..TORN_TRIES {
+            let Some(mut token) = self.load_file()? else {
                 return Ok(None);
             };
             let Some(entry) = self.entry(&token)? else {
                 return Ok(Some(token));
             };
-            match entry.get()? {
-                Some(secrets) => return Ok(Some(token.with(secrets))),
-                // A login may have put another entry in its place.
-                None if tries > 0
-                    && self
-                        .load_file()?
-                        .is_none_or(|now| now.keychain_id != token.keychain_id) =>
-                {
-                    tries -= 1
-                }
-                None => {
-                    let why = "the keychain has no such entry";
-                    let error = Error::new(Kind::NoToken, "the saved token", why);
-                    return Err(error.hint(self.login_again()));
-                }
+            if let Some(secrets) = entry.get()? {
+                token.secrets = secrets;
+                return Ok(Some(token));
             }
         }
+        let why = "the keychain has no such entry";
+        Err(Error::new(Kind::NoToken, "the saved token", why).hint(self.login_again()))
     }
 
     /// Where the keychain keeps the token's secrets, if it does.
@@ -130,7 +120,7 @@ impl Location {
         let old = old.and_then(|old| self.entry(&old).ok().flatten());
         let new = self.entry(token)?;
         if let Some(new) = &new {
-            new.store(&token.secrets())?;
+            new.store(&token.secrets)?;
         }
         let is_moved = old != new;
         if let Err(error) = lock.commit(token.to_file().expose_secret().as_bytes()) {
@@ -212,30 +202,24 @@ impl Location {
     /// since.
     pub fn note_account(&self, token: &StoredToken, account: &str) -> Result<(), Error> {
         let lock = self.file()?.lock()?;
-        let saved = self.load_file()?.filter(|saved| match saved.keychain_id {
+        let is_it = |saved: &StoredToken| match saved.keychain_id {
             Some(_) => saved.has_times_of(token) && saved.keychain_id == token.keychain_id,
             None => saved.is_same_as(token),
-        });
-        match saved {
-            Some(mut saved) => {
-                saved.account = Some(account.to_owned());
-                lock.commit(saved.to_file().expose_secret().as_bytes())
-            }
-            None => Ok(()),
-        }
+        };
+        let Some(mut saved) = self.load_file()?.filter(is_it) else {
+            return Ok(());
+        };
+        saved.account = Some(account.to_owned());
+        lock.commit(saved.to_file().expose_secret().as_bytes())
     }
 
     /// Whether the token file is one of the profiles.
     pub fn is_in_data_directory(&self) -> bool {
-        let directory = |path: &Path| ownership::parent(path).canonicalize().ok();
-        match self {
-            Location::Profile(_) => true,
-            Location::File(path) => {
-                let profile = Location::Profile("default".to_owned()).path();
-                let data = profile.ok().and_then(|profile| directory(&profile));
-                data.is_some() && directory(path) == data
-            }
-        }
+        let Location::File(path) = self else {
+            return true;
+        };
+        let data = data_dir().ok().and_then(|dir| dir.canonicalize().ok());
+        data.is_some() && ownership::parent(path).canonicalize().ok() == data
     }
 }
 
@@ -284,53 +268,34 @@ pub fn profiles() -> Result<Vec<String>, Error> {
 
 /// `$XDG_DATA_HOME/yandex-token`, or the platform's own.
 fn data_dir() -> Result<PathBuf, Error> {
-    std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
+    let given = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = given
         .filter(|path| path.is_absolute())
-        .or_else(platform::data_home)
-        .map(|dir| dir.join("yandex-token"))
-        .ok_or_else(|| {
-            Error::local(
-                "finding the data directory",
-                "this user has no home directory",
-            )
-            .hint(NO_HOME)
-        })
+        .or_else(platform::data_home);
+    let home = home.ok_or_else(|| {
+        let why = "this user has no home directory";
+        Error::local("finding the data directory", why).hint(NO_HOME)
+    })?;
+    Ok(home.join("yandex-token"))
 }
 
 /// Makes the data directory, and what is missing above it, for this user
 /// alone.
-fn make_data_dir() -> Result<PathBuf, Error> {
+fn make_data_dir() -> Result<(), Error> {
     let dir = data_dir()?;
     let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
-        match private_dir::create(dir) {
+        // Root makes it for the user whose home it is in.
+        let owner = ownership::owner_of_directory(ownership::parent(dir));
+        match private_dir::create(dir).and_then(|()| platform::give(dir, owner)) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(creating(dir, &error));
+                let what = format!("creating {}", dir.display());
+                return Err(Error::local(what, error).hint(NO_HOME));
             }
-            Err(_) => {}
-            // Root makes it for the user whose home it is in.
-            #[cfg(unix)]
-            Ok(()) => {
-                if let Some((user, group)) = ownership::owner_of_directory(ownership::parent(dir)) {
-                    std::os::unix::fs::chown(dir, Some(user), Some(group))
-                        .map_err(|error| creating(dir, &error))?;
-                }
-            }
-            #[cfg(not(unix))]
-            Ok(()) => {}
+            _ => {}
         }
     }
-    Ok(dir)
-}
-
-fn creating(dir: &Path, cause: &std::io::Error) -> Error {
-    Error::local(format!("creating {}", dir.display()), cause).hint(NO_HOME)
-}
-
-/// Yandex's limits: 6 to 50 characters, printable ASCII.
-pub fn is_device_id(id: &str) -> bool {
-    (6..=50).contains(&id.len()) && id.bytes().all(|b| (b' '..=b'~').contains(&b))
+    Ok(())
 }
 
 #[cfg(test)]

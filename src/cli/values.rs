@@ -61,8 +61,8 @@ pub fn scope(text: &str) -> Result<String, String> {
 }
 
 pub fn device_id(text: &str) -> Result<String, String> {
-    let why = "6 to 50 printable ASCII characters";
-    checked(text, store::is_device_id(text), why)
+    let fits = (6..=50).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+    checked(text, fits, "6 to 50 printable ASCII characters")
 }
 
 pub fn device_name(text: &str) -> Result<String, String> {

@@ -94,7 +94,7 @@ fn is_stream(path: &Path) -> bool {
 /// One line with its end. A token holds no character that could mean something
 /// to a shell or end a header: the client refuses such a one.
 fn render(token: &StoredToken, format: Format) -> SecretString {
-    let access_token = token.access_token.expose_secret();
+    let access_token = token.secrets.access_token.expose_secret();
     match format {
         Format::Token => format!("{access_token}\n").into(),
         Format::Json => token.to_standalone(),

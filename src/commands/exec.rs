@@ -18,7 +18,7 @@ pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
     for name in platform::SECRET_VARIABLES {
         command.env_remove(name);
     }
-    command.env(options.env, token.access_token.expose_secret());
+    command.env(options.env, token.secrets.access_token.expose_secret());
     match signals::delivered(|| platform::become_program(&mut command)) {
         Ok(status) => Ok(exit_code(status)),
         Err(error) => Ok(not_started(&command, &error)),

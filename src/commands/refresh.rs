@@ -51,7 +51,7 @@ fn from_variable(options: &cli::Refresh, refresh_token: SecretString) -> Result<
         );
     }
     let mut token = StoredToken::new(answer, client_id, server.origin(), None);
-    token.refresh_token.get_or_insert(refresh_token);
+    token.secrets.refresh_token.get_or_insert(refresh_token);
     // The old one is spent.
     destination.put_or_rescue(&token)
 }

@@ -177,7 +177,7 @@ impl Saved {
     }
 
     fn expect_renewable(&self, token: &StoredToken) -> Result<(), Error> {
-        if token.refresh_token.is_some() || token.login.subject.is_some() {
+        if token.secrets.refresh_token.is_some() || token.login.subject.is_some() {
             return Ok(());
         }
         let why = match token.is_expired() {
@@ -252,7 +252,7 @@ impl From<Error> for Skipped {
 /// (RFC 8693) that the token came from.
 fn ask(token: &StoredToken, issuer: &Issuer) -> Result<TokenResponse, Error> {
     let client = issuer.client_for(token);
-    match (&token.refresh_token, &token.login.subject) {
+    match (&token.secrets.refresh_token, &token.login.subject) {
         (Some(refresh_token), _) => client.refresh(refresh_token),
         (None, subject) => {
             let subject = subject.as_deref().unwrap_or_default();

@@ -38,7 +38,7 @@ pub fn run(options: cli::Revoke) -> Result<(), Error> {
     let held = signals::BlockedSignals::hold();
     issuer
         .client_for(&token)
-        .revoke(&token.access_token)
+        .revoke(&token.secrets.access_token)
         .map_err(|error| match error.refusal.as_deref() {
             Some("unsupported_token_type") => error.hint(format!(
                 "Yandex revokes only tokens that were issued to a device. Withdraw the access at \

@@ -140,7 +140,10 @@ pub fn client_secret(
 impl Issuer {
     /// The client, which shows none of the token's secrets in an error.
     pub fn client_for(&self, token: &StoredToken) -> Client {
-        let secrets = [Some(&token.access_token), token.refresh_token.as_ref()];
+        let secrets = [
+            Some(&token.secrets.access_token),
+            token.secrets.refresh_token.as_ref(),
+        ];
         let mut client = self.client.clone();
         client.known = secrets.into_iter().flatten().cloned().collect();
         client

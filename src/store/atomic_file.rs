@@ -44,13 +44,10 @@ impl AtomicFile {
     /// A file for output. A symbolic link stands for its target, there already
     /// or not.
     pub fn of(path: &Path) -> Result<AtomicFile, Error> {
-        let what = || format!("writing {}", path.display());
-        let target = files::resolve(path).map_err(|error| Error::local(what(), error))?;
-        match fs::metadata(&target) {
-            Ok(found) if !found.is_file() => {
-                return Err(Error::local(what(), "not a regular file"));
-            }
-            _ => {}
+        let failed = |error| Error::local(format!("writing {}", path.display()), error);
+        let target = files::resolve(path).map_err(failed)?;
+        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+            return Err(failed(io::Error::other("not a regular file")));
         }
         Ok(AtomicFile {
             temporary: files::beside(&target, &format!(".{}.tmp", &random::hex()[..8])),
@@ -85,11 +82,10 @@ impl AtomicFile {
     /// Takes the lock. None where another process has it.
     pub fn try_lock(&self) -> Result<Option<Lock>, Error> {
         let held = self.open_lock()?;
-        Ok(match held.as_ref().map_or(Ok(()), File::try_lock) {
-            Ok(()) => Some(self.locked(held)?),
-            Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(error)) => return Err(self.error(error)),
-        })
+        match self.is_taken(held.as_ref())? {
+            true => self.locked(held).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Takes the lock, unless `done` finds meanwhile that it isn't needed.
@@ -100,10 +96,8 @@ impl AtomicFile {
         let (mut last, mut since) = (changed_hands(), begun);
         let mut pause = *LOCK_PAUSES.start();
         loop {
-            match held.as_ref().map_or(Ok(()), File::try_lock) {
-                Ok(()) => return self.locked(held).map(Turn::Lock),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(self.error(error)),
+            if self.is_taken(held.as_ref())? {
+                return self.locked(held).map(Turn::Lock);
             }
             if !platform::READERS_BLOCK_RENAMES
                 && let Some(found) = done()
@@ -133,6 +127,15 @@ impl AtomicFile {
             }
             thread::sleep(pause);
             pause = (pause * 2).min(*LOCK_PAUSES.end());
+        }
+    }
+
+    /// Whether the lock could be taken at once.
+    fn is_taken(&self, lock: Option<&File>) -> Result<bool, Error> {
+        match lock.map_or(Ok(()), File::try_lock) {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(self.error(error)),
         }
     }
 
@@ -198,34 +201,34 @@ impl Lock {
         }
         // An immutable file can't be renamed over, a read-only one can.
         match File::options().write(true).open(target) {
-            Err(error) if files::is_unchangeable(&error) => return Err(self.file.error(error)),
+            Err(error) if platform::is_unchangeable(&error) => return Err(self.file.error(error)),
             _ => {}
         }
         let size = fs::metadata(target).map_or(0, |found| found.len() * 2);
         let room = vec![b' '; size.max(MIN_ROOM) as usize];
         let made = match self.file.is_mounted {
             true => append_and_cut(target, &room),
-            false => self
-                .write_temporary(&room)
-                .and_then(|()| fs::remove_file(&self.file.temporary)),
+            false => {
+                let written = self.write_temporary(&room);
+                written.and(fs::remove_file(&self.file.temporary))
+            }
         };
         made.map_err(|error| self.file.error(error))
     }
 
     /// Puts the content in place: written, synced, renamed.
     pub fn commit(self, content: &[u8]) -> Result<(), Error> {
-        let AtomicFile {
-            target, temporary, ..
-        } = &self.file;
-        if self.file.is_mounted {
-            return write_in_place(target, content).map_err(|error| self.file.error(error));
+        let (target, temporary) = (&self.file.target, &self.file.temporary);
+        let written = match self.file.is_mounted {
+            true => write_in_place(target, content),
+            false => self
+                .write_temporary(content)
+                .and_then(|()| platform::retry(|| fs::rename(temporary, target))),
+        };
+        if let Err(error) = written {
+            let _ = fs::remove_file(temporary);
+            return Err(self.file.error(error));
         }
-        self.write_temporary(content)
-            .and_then(|()| platform::retry(|| fs::rename(temporary, target)))
-            .map_err(|error| {
-                let _ = fs::remove_file(temporary);
-                self.file.error(error)
-            })?;
         self.sync_directory();
         Ok(())
     }
@@ -233,36 +236,32 @@ impl Lock {
     /// Removes the file itself.
     pub fn remove_target(self) -> Result<(), Error> {
         let target = &self.file.target;
-        if self.file.is_mounted {
-            return write_in_place(target, b"").map_err(|error| self.file.error(error));
-        }
-        match platform::retry(|| fs::remove_file(target)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::local(
-                format!("removing {}", target.display()),
-                error,
-            )),
-            _ => {
-                self.sync_directory();
-                Ok(())
+        let removed = match self.file.is_mounted {
+            true => write_in_place(target, b""),
+            false => platform::retry(|| fs::remove_file(target)),
+        };
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let what = format!("removing {}", target.display());
+                return Err(Error::local(what, error));
             }
+            _ => self.sync_directory(),
         }
+        Ok(())
     }
 
     fn write_temporary(&self, content: &[u8]) -> io::Result<()> {
         let owner = ownership::owner_to_keep(&self.file.target);
         let mut file = files::create_private(&self.file.temporary, owner)?;
-        let written = file.write_all(content).and_then(|()| platform::sync(&file));
-        if written.is_err() {
-            let _ = fs::remove_file(&self.file.temporary);
-        }
-        written
+        file.write_all(content)?;
+        platform::sync(&file)
     }
 
-    /// A rename or removal itself reaches the disk with the directory.
+    /// A rename or removal itself reaches the disk with the directory. Not
+    /// every system can open one.
     fn sync_directory(&self) {
-        #[cfg(unix)]
-        let _ =
-            File::open(ownership::parent(&self.file.target)).and_then(|dir| platform::sync(&dir));
+        let dir = File::open(ownership::parent(&self.file.target));
+        let _ = dir.and_then(|dir| platform::sync(&dir));
     }
 }
 

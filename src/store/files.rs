@@ -113,33 +113,21 @@ pub fn check_directories(path: &Path) -> Result<(), Error> {
 
 /// Opens a file to read it, where no other user has planted it.
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-
-        let is_link = |error: &io::Error| error.raw_os_error() == Some(nix::libc::ELOOP);
-        let (path, file) = match open_itself(path, &mut options) {
-            Err(error) if is_link(&error) => {
-                let target = resolve(path)?;
-                let file = open_itself(&target, &mut options)?;
-                (target, file)
-            }
-            opened => (path.to_owned(), opened?),
-        };
-        let found = file.metadata()?;
-        if !ownership::is_trusted(found.uid()) {
-            refuse_planted(&path)?;
+    let read = |path: &Path| open_itself(path, File::options().read(true));
+    let is_link = |error: &io::Error| error.raw_os_error() == Some(platform::IS_LINK);
+    let (path, file) = match read(path) {
+        Err(error) if is_link(&error) => {
+            let target = resolve(path)?;
+            let file = read(&target)?;
+            (target, file)
         }
-        Ok((file, found))
+        opened => (path.to_owned(), opened?),
+    };
+    let found = file.metadata()?;
+    if !ownership::is_trusted(&found) {
+        refuse_planted(&path)?;
     }
-    #[cfg(not(unix))]
-    {
-        let file = open_itself(path, &mut options)?;
-        let found = file.metadata()?;
-        Ok((file, found))
-    }
+    Ok((file, found))
 }
 
 /// Whether a file is mounted by itself, as containers do: then it can't be
@@ -158,18 +146,4 @@ pub fn is_mount_point(path: &Path) -> bool {
     mounts
         .lines()
         .any(|line| line.split(' ').nth(4) == Some(&escaped))
-}
-
-/// Whether even the owner can't write: immutable, or a read-only mount.
-pub fn is_unchangeable(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use nix::libc::{EPERM, EROFS, ETXTBSY};
-
-        matches!(error.raw_os_error(), Some(EPERM | EROFS | ETXTBSY))
-    }
-    #[cfg(not(unix))]
-    {
-        error.kind() == ErrorKind::ReadOnlyFilesystem
-    }
 }

@@ -3,12 +3,12 @@
 //! that it is told on standard input.
 
 use std::env;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -18,15 +18,11 @@ use crate::error::Error;
 use crate::json;
 use crate::output;
 use crate::platform;
-use crate::random;
 use crate::signals;
 
 const USERNAME: &str = "yandex-token";
 /// As long as a login's secret can be expected to be.
 const PROBE_SECRET: usize = 512;
-/// What a helper may answer.
-const MAX_ANSWER: u64 = 1 << 20;
-const POLL: Duration = Duration::from_millis(5);
 
 /// A helper's name is part of a program's, never a path.
 pub fn is_helper_name(name: &str) -> bool {
@@ -62,35 +58,24 @@ impl Entry {
     /// # Errors
     /// Exit 8: the helper doesn't do what it should.
     pub fn probe(&self) -> Result<(), Error> {
-        let mut secret = random::hex();
-        while secret.len() < PROBE_SECRET {
-            secret += &random::hex();
-        }
-        self.store_text(&json!({ "access_token": secret }).to_string().into())?;
+        self.store(&Secrets {
+            access_token: "x".repeat(PROBE_SECRET).into(),
+            refresh_token: None,
+        })?;
         self.erase()
     }
 
     /// The secrets. None where there is no such entry.
     pub fn get(&self) -> Result<Option<Secrets>, Error> {
-        let Some(text) = self.get_text()? else {
-            return Ok(None);
-        };
-        let secrets = Secrets::parse(text.expose_secret());
-        let secrets = secrets.map_err(|why| self.failed("get", &format!("the secret: {why}")));
-        secrets.map(Some)
+        let text = self.get_text()?;
+        let secrets = text.map(|text| Secrets::parse(text.expose_secret()));
+        let secrets = secrets.transpose();
+        secrets.map_err(|why| self.failed("get", format!("the secret: {why}")))
     }
 
     /// Stores the secrets, and makes sure that they are there.
     pub fn store(&self, secrets: &Secrets) -> Result<(), Error> {
-        self.store_text(&secrets.to_json())
-    }
-
-    /// Erases the entry, which need not be there.
-    pub fn erase(&self) -> Result<(), Error> {
-        self.run("erase", &self.url.clone().into()).map(drop)
-    }
-
-    fn store_text(&self, secret: &SecretString) -> Result<(), Error> {
+        let secret = secrets.to_json();
         let request = json!({
             "ServerURL": self.url, "Username": USERNAME, "Secret": secret.expose_secret(),
         });
@@ -102,12 +87,17 @@ impl Entry {
         }
     }
 
+    /// Erases the entry, which need not be there.
+    pub fn erase(&self) -> Result<(), Error> {
+        self.run("erase", &self.url.clone().into()).map(drop)
+    }
+
     fn get_text(&self) -> Result<Option<SecretString>, Error> {
         let Some(answer) = self.run("get", &self.url.clone().into())? else {
             return Ok(None);
         };
         let fields = json::object(answer.expose_secret().as_bytes());
-        let fields = fields.map_err(|why| self.failed("get", &format!("the answer: {why}")))?;
+        let fields = fields.map_err(|why| self.failed("get", format!("the answer: {why}")))?;
         match (fields.get("Secret"), fields.get("Username")) {
             (Some(Value::String(secret)), _) if secret.is_empty() => Ok(None),
             (Some(Value::String(secret)), Some(user)) if user == USERNAME => {
@@ -134,48 +124,35 @@ impl Entry {
             true => command.spawn(),
             false => signals::delivered(|| command.spawn()),
         };
-        let mut child = started.map_err(|error| self.failed(action, &error.to_string()))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let input = input.clone();
-        thread::spawn(move || {
+        let mut child = started.map_err(|error| self.failed(action, error))?;
+        if let Some(mut stdin) = child.stdin.take() {
             // One that doesn't read it may have an answer all the same.
-            stdin.map(|mut stdin| stdin.write_all(input.expose_secret().as_bytes()))
-        });
+            let _ = stdin.write_all(input.expose_secret().as_bytes());
+        }
+        let stdout = child
+            .stdout
+            .take()
+            .ok_or_else(|| self.failed(action, "no answer"))?;
         let (sender, answer) = channel();
-        thread::spawn(move || {
-            let mut text = String::new();
-            let read = stdout.map(|out| out.take(MAX_ANSWER).read_to_string(&mut text));
-            let _ = sender.send(read.and_then(Result::ok).map(|_| SecretString::from(text)));
-        });
-        let is_attended = std::io::stderr().is_terminal();
-        let limit = Duration::from_secs(if is_attended { 60 } else { 5 });
-        let until = Instant::now() + limit;
-        let answer = answer.recv_timeout(limit);
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) if !matches!(answer, Err(RecvTimeoutError::Timeout)) => {
-                    break status;
-                }
-                Ok(None) if Instant::now() < until => thread::sleep(POLL),
-                _ => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    let why = format!("no answer within {} s", limit.as_secs());
-                    return Err(self.failed(action, &why));
-                }
-            }
-        };
-        let answer = answer.ok().flatten();
-        let answer = answer.ok_or_else(|| self.failed(action, "the answer is not UTF-8"))?;
+        thread::spawn(move || sender.send(io::read_to_string(stdout).map(SecretString::from)));
+        let limit = if io::stderr().is_terminal() { 60 } else { 5 };
+        let answer = answer.recv_timeout(Duration::from_secs(limit));
+        if answer.is_err() {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|error| self.failed(action, error))?;
+        let answer =
+            answer.map_err(|_| self.failed(action, format!("no answer within {limit} s")))?;
+        let answer = answer.map_err(|_| self.failed(action, "the answer is not UTF-8"))?;
         let said = answer.expose_secret().trim();
         match status.success() {
             true => Ok(Some(answer)),
             false if said.contains("credentials not found") && action != "store" => Ok(None),
             // It may repeat what it was given or has found.
             false if said.is_empty() || said.contains("access_token") => {
-                Err(self.failed(action, &status.to_string()))
+                Err(self.failed(action, status))
             }
-            false => Err(self.failed(action, &output::short(said))),
+            false => Err(self.failed(action, output::short(said))),
         }
     }
 
@@ -200,7 +177,7 @@ impl Entry {
         })
     }
 
-    fn failed(&self, action: &str, why: &str) -> Error {
+    fn failed(&self, action: &str, why: impl ToString) -> Error {
         let what = format!("docker-credential-{} {action}", self.helper);
         Error::local(what, why).hint(format!(
             "The keychain may be locked. The entry is {}",

@@ -73,7 +73,7 @@ impl StoredToken {
         let url = self.oauth_url.as_deref().map(Server::parse);
         let is_yandex = url.is_none_or(|url| url.is_ok_and(|server| server.is_yandex()));
         let is_expired = self.expires_at.is_some_and(|at| at <= now);
-        let may_have_one = self.refresh_token.is_some() || self.is_without_secrets();
+        let may_have_one = self.secrets.refresh_token.is_some() || self.is_without_secrets();
         let has_refresh_token = may_have_one && !(is_yandex && is_expired);
         !is_refused && (has_refresh_token || self.login.subject.is_some())
     }

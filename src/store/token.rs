@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::json::{self, Fields};
@@ -13,13 +13,12 @@ use crate::oauth::response::{TokenResponse, is_access_token};
 use crate::output;
 
 /// A token, and how it was got.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StoredToken {
-    #[serde(serialize_with = "expose", skip_serializing_if = "is_absent")]
-    pub access_token: SecretString,
+    #[serde(flatten, skip_serializing)]
+    pub secrets: Secrets,
     pub token_type: Option<String>,
-    #[serde(serialize_with = "expose_some")]
-    pub refresh_token: Option<SecretString>,
     /// As the server named it, else as it was asked for.
     pub scope: Option<String>,
     /// Seconds since the epoch; None in a file that is not ours.
@@ -43,47 +42,21 @@ pub struct StoredToken {
     /// Whether it was refused for want of a client secret.
     pub renew_without_secret: Option<bool>,
     /// Keys that are not ours, kept as they are.
-    #[serde(skip)]
+    #[serde(flatten, skip_serializing)]
     other: Fields,
 }
 
 /// What a keychain keeps of a token.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
 pub struct Secrets {
-    access_token: SecretString,
-    refresh_token: Option<SecretString>,
+    pub access_token: SecretString,
+    pub refresh_token: Option<SecretString>,
 }
-
-impl Secrets {
-    /// # Errors
-    /// What makes them none, without showing it.
-    pub fn parse(text: &str) -> Result<Secrets, &'static str> {
-        let fields = json::object(text.as_bytes())?;
-        let text = |name| fields.get(name).and_then(json::text);
-        let access_token = text("access_token").filter(|token| is_access_token(token));
-        Ok(Secrets {
-            access_token: access_token.ok_or("it holds no access_token")?.into(),
-            refresh_token: text("refresh_token").map(SecretString::from),
-        })
-    }
-
-    /// One line of JSON.
-    pub fn to_json(&self) -> SecretString {
-        let refresh_token = self.refresh_token.as_ref();
-        json!({
-            "access_token": self.access_token.expose_secret(),
-            "refresh_token": refresh_token.map(|token| token.expose_secret()),
-        })
-        .to_string()
-        .into()
-    }
-}
-
-/// The `renew_error` of a server that was not reached.
-pub const UNREACHABLE: &str = "unreachable";
 
 /// What a saved login was given, for the next one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LoginOptions {
     pub method: Option<String>,
     pub redirect_uris: Vec<String>,
@@ -97,6 +70,52 @@ pub struct LoginOptions {
     pub subject: Option<String>,
 }
 
+/// How our keys are read where others have written them: what is of no use
+/// counts as absent.
+const LENIENT: [(&str, fn(&Value) -> Option<Value>); 5] = [
+    ("issued_at expires_at renew_failed_at", |value| {
+        Some(json::seconds(value)?.into())
+    }),
+    ("renew_without_secret", |value| {
+        Some(value.as_bool()?.into())
+    }),
+    ("scope", |value| Some(json::words(value)?.into())),
+    ("redirect_uris", |value| {
+        let uris = value.as_array()?.iter().filter_map(json::text);
+        Some(uris.collect())
+    }),
+    (
+        "access_token token_type refresh_token client_id oauth_url account device_id keychain \
+         keychain_id method listen tls_cert tls_key client_secret_file scope_asked \
+         optional_scope_asked subject renew_error",
+        |value| Some(json::text(value)?.into()),
+    ),
+];
+
+/// The `renew_error` of a server that was not reached.
+pub const UNREACHABLE: &str = "unreachable";
+
+impl Secrets {
+    /// # Errors
+    /// What makes them none, without showing it.
+    pub fn parse(text: &str) -> Result<Secrets, &'static str> {
+        StoredToken::parse(text.as_bytes()).map(|token| token.secrets)
+    }
+
+    /// One line of JSON.
+    pub fn to_json(&self) -> SecretString {
+        self.exposed().to_string().into()
+    }
+
+    fn exposed(&self) -> Value {
+        let refresh_token = self.refresh_token.as_ref();
+        json!({
+            "access_token": self.access_token.expose_secret(),
+            "refresh_token": refresh_token.map(|token| token.expose_secret()),
+        })
+    }
+}
+
 impl StoredToken {
     /// A token that has just been answered.
     pub fn new(
@@ -107,23 +126,18 @@ impl StoredToken {
     ) -> StoredToken {
         let now = now();
         StoredToken {
+            secrets: Secrets {
+                access_token: answer.access_token,
+                refresh_token: answer.refresh_token,
+            },
             issued_at: Some(now),
             expires_at: answer.expires_in.map(|left| now.saturating_add(left)),
-            access_token: answer.access_token,
             token_type: answer.token_type,
-            refresh_token: answer.refresh_token,
             scope: answer.scope,
             client_id: Some(client_id),
             oauth_url: Some(oauth_url),
-            account: None,
             device_id,
-            keychain: None,
-            keychain_id: None,
-            login: LoginOptions::default(),
-            renew_failed_at: None,
-            renew_error: None,
-            renew_without_secret: None,
-            other: Fields::new(),
+            ..StoredToken::default()
         }
     }
 
@@ -135,10 +149,11 @@ impl StoredToken {
         client_id: String,
         oauth_url: String,
     ) -> StoredToken {
-        let new = StoredToken::new(answer, client_id, oauth_url, self.device_id);
+        let mut new = StoredToken::new(answer, client_id, oauth_url, self.device_id);
+        let refresh_token = new.secrets.refresh_token.take();
+        new.secrets.refresh_token = refresh_token.or(self.secrets.refresh_token);
         StoredToken {
             token_type: new.token_type.or(self.token_type),
-            refresh_token: new.refresh_token.or(self.refresh_token),
             scope: new.scope.or(self.scope),
             account: self.account,
             keychain: self.keychain,
@@ -153,71 +168,50 @@ impl StoredToken {
     /// What makes it no token file, without showing it.
     pub fn parse(content: &[u8]) -> Result<StoredToken, &'static str> {
         let mut fields = json::object(content)?;
-        let is_in_keychain = fields.get("keychain").and_then(json::text).is_some();
-        let access_token = match fields.remove("access_token") {
-            // It comes from there, and so does the refresh token.
-            _ if is_in_keychain => String::new(),
-            Some(Value::String(access_token)) => access_token,
-            _ => return Err("it holds no access_token"),
-        };
-        if !is_in_keychain && !is_access_token(&access_token) {
-            return Err("its access_token is not one");
-        }
         // A server's raw answer counts from a moment that nobody knows now.
         fields.remove("expires_in");
         // rclone's.
         let expiry = fields.remove("expiry");
-        let expires_at = match fields.remove("expires_at") {
-            None | Some(Value::Null) => expiry.as_ref().and_then(rfc3339),
-            Some(value) => Some(json::seconds(&value).ok_or("its expires_at is not a number")?),
-        };
-        let mut take = |name| fields.remove(name).unwrap_or_default();
-        let redirect_uris = match take("redirect_uris") {
-            Value::Array(uris) => uris.iter().filter_map(json::text).collect(),
-            _ => Vec::new(),
-        };
-        let scope = json::words(&take("scope"));
-        let issued_at = json::seconds(&take("issued_at"));
-        let renew_failed_at = json::seconds(&take("renew_failed_at"));
-        let renew_without_secret = take("renew_without_secret").as_bool();
-        let mut text = |name| json::text(&take(name));
-        Ok(StoredToken {
-            access_token: access_token.into(),
-            token_type: text("token_type"),
-            refresh_token: text("refresh_token").map(SecretString::from),
-            scope,
-            issued_at,
-            expires_at,
-            client_id: text("client_id"),
-            oauth_url: text("oauth_url"),
-            account: text("account"),
-            device_id: text("device_id"),
-            keychain: text("keychain"),
-            keychain_id: text("keychain_id"),
-            login: LoginOptions {
-                method: text("method"),
-                redirect_uris,
-                listen: text("listen"),
-                tls_cert: text("tls_cert"),
-                tls_key: text("tls_key"),
-                client_secret_file: text("client_secret_file"),
-                scope_asked: text("scope_asked"),
-                optional_scope_asked: text("optional_scope_asked"),
-                subject: text("subject"),
-            },
-            renew_failed_at,
-            renew_error: text("renew_error"),
-            renew_without_secret,
-            other: fields,
-        })
+        match fields.get("expires_at") {
+            None | Some(Value::Null) => {
+                fields.insert(
+                    "expires_at".into(),
+                    json!(expiry.as_ref().and_then(rfc3339)),
+                );
+            }
+            Some(value) if json::seconds(value).is_none() => {
+                return Err("its expires_at is not a number");
+            }
+            Some(_) => {}
+        }
+        for (names, read) in LENIENT {
+            for name in names.split(' ') {
+                if let Some(value) = fields.remove(name).as_ref().and_then(read) {
+                    fields.insert(name.to_owned(), value);
+                }
+            }
+        }
+        let token = serde_json::from_value(Value::Object(fields));
+        // serde's own error quotes the value.
+        let mut token: StoredToken = token.map_err(|_| "a value in it is of a wrong type")?;
+        if token.keychain.is_some() {
+            token.secrets = Secrets::default();
+        } else if token.is_without_secrets() {
+            return Err("it holds no access_token");
+        } else if !is_access_token(token.secrets.access_token.expose_secret()) {
+            return Err("its access_token is not one");
+        }
+        Ok(token)
     }
 
     /// The token file: one line of JSON.
     pub fn to_json(&self) -> SecretString {
         let mut fields = self.other.clone();
-        if let Ok(Value::Object(ours)) = serde_json::to_value(self) {
-            let is_set = |value: &Value| !value.is_null() && *value != json!([]);
-            fields.extend(ours.into_iter().filter(|(_, value)| is_set(value)));
+        let is_set = |value: &Value| !value.is_null() && *value != "" && *value != json!([]);
+        for ours in [json!(self), self.secrets.exposed()] {
+            if let Value::Object(ours) = ours {
+                fields.extend(ours.into_iter().filter(|(_, value)| is_set(value)));
+            }
         }
         output::json(&Value::Object(fields)).into()
     }
@@ -225,41 +219,23 @@ impl StoredToken {
     /// What its file holds: all, or all but the secrets where a keychain keeps
     /// them.
     pub fn to_file(&self) -> SecretString {
-        match self.keychain {
-            Some(_) => self.clone().with(Secrets::default()).to_json(),
-            None => self.to_json(),
+        let mut token = self.clone();
+        if token.keychain.is_some() {
+            token.secrets = Secrets::default();
         }
+        token.to_json()
     }
 
     /// A token file of its own, without the keychain.
     pub fn to_standalone(&self) -> SecretString {
-        let token = self.clone();
-        StoredToken {
-            keychain: None,
-            keychain_id: None,
-            ..token
-        }
-        .to_json()
+        let mut token = self.clone();
+        (token.keychain, token.keychain_id) = (None, None);
+        token.to_json()
     }
 
-    pub fn with(self, secrets: Secrets) -> StoredToken {
-        StoredToken {
-            access_token: secrets.access_token,
-            refresh_token: secrets.refresh_token,
-            ..self
-        }
-    }
-
-    pub fn secrets(&self) -> Secrets {
-        Secrets {
-            access_token: self.access_token.clone(),
-            refresh_token: self.refresh_token.clone(),
-        }
-    }
-
-    /// Whether its secrets have not been asked for.
+    /// Whether a keychain has not been asked for its secrets.
     pub fn is_without_secrets(&self) -> bool {
-        self.keychain.is_some() && self.access_token.expose_secret().is_empty()
+        self.secrets.access_token.expose_secret().is_empty()
     }
 
     /// How long it is still good. None where nobody said: then it counts as
@@ -275,40 +251,17 @@ impl StoredToken {
 
     /// Whether both are the outcome of the same answer.
     pub fn is_same_as(&self, other: &StoredToken) -> bool {
-        self.access_token.expose_secret() == other.access_token.expose_secret()
-            && self.has_times_of(other)
-            && self.has_refresh_token_of(other)
+        let [ours, its] = [self, other].map(|token| {
+            let refresh_token = token.secrets.refresh_token.as_ref();
+            let refresh_token = refresh_token.map(|token| token.expose_secret());
+            (token.secrets.access_token.expose_secret(), refresh_token)
+        });
+        ours == its && self.has_times_of(other)
     }
 
     pub fn has_times_of(&self, other: &StoredToken) -> bool {
         (self.issued_at, self.expires_at) == (other.issued_at, other.expires_at)
     }
-
-    pub fn has_refresh_token_of(&self, other: &StoredToken) -> bool {
-        let [a, b] = [self, other].map(|token| {
-            let token = token.refresh_token.as_ref();
-            token.map(|token| token.expose_secret())
-        });
-        a == b
-    }
-}
-
-fn is_absent(secret: &SecretString) -> bool {
-    secret.expose_secret().is_empty()
-}
-
-fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose_secret())
-}
-
-fn expose_some<S: Serializer>(
-    secret: &Option<SecretString>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    secret
-        .as_ref()
-        .map(|secret| secret.expose_secret())
-        .serialize(serializer)
 }
 
 /// Seconds since the epoch of a date with its offset, as Go writes it; a date

@@ -116,7 +116,7 @@ pub fn token_file(content: &[u8]) {
     let Ok(token) = StoredToken::parse(content) else {
         return;
     };
-    is_an_access_token(token.access_token.expose_secret());
+    is_an_access_token(token.secrets.access_token.expose_secret());
     let json = token.to_json();
     let json = json.expose_secret();
     assert_eq!(json.find(|c| c < ' '), Some(json.len() - 1));
@@ -191,9 +191,10 @@ pub fn token_answer(status: u16, body: &[u8]) {
             let (id, server) = ("app".to_owned(), Server::default().origin());
             let kept = StoredToken::new(token, id, server, None).to_json();
             let kept = StoredToken::parse(kept.expose_secret().as_bytes()).expect("a token file");
-            assert_eq!(kept.access_token.expose_secret(), secret);
+            assert_eq!(kept.secrets.access_token.expose_secret(), secret);
             assert_eq!(
-                kept.refresh_token
+                kept.secrets
+                    .refresh_token
                     .map(|token| token.expose_secret().to_owned()),
                 refresh_token.map(|token| token.expose_secret().to_owned())
             );

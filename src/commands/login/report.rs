@@ -23,7 +23,7 @@ impl Session {
         let failed = |error: Error| output::debug(&format!("{}: {}", error.what, error.why));
         let user = user_info(
             &self.application.server,
-            &token.access_token,
+            &token.secrets.access_token,
             ACCOUNT_TIMEOUT,
         );
         let account = user
