@@ -18,7 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::error::EXIT_STATUS;
 pub use login::{Login, Redirect, Request};
-pub use printed::{Completions, Man, Shell};
+pub use printed::{Completions, Man};
 pub use sandbox::Sandbox;
 pub use shared::{Application, Format, Location, Output, Renewal, Saved};
 use values::variable_name;
@@ -165,15 +165,13 @@ pub enum Command {
     Man(Man),
 }
 
-const TOKEN_EXAMPLES: &str = "\
+#[derive(Args, Debug, Default, PartialEq)]
+#[command(after_help = "\
 Example:
   TOKEN=$(yandex-token token --profile work) || exit
 
 A refresh needs the client secret for most applications:
-YANDEX_CLIENT_SECRET or --client-secret-file.";
-
-#[derive(Args, Debug, Default, PartialEq)]
-#[command(after_help = TOKEN_EXAMPLES)]
+YANDEX_CLIENT_SECRET or --client-secret-file.")]
 pub struct Token {
     #[command(flatten)]
     pub saved: Saved,
@@ -185,15 +183,13 @@ pub struct Token {
     pub renewal: Renewal,
 }
 
-const REFRESH_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Examples:
   yandex-token refresh --profile work
       refresh a saved token whatever life it has left
   YANDEX_REFRESH_TOKEN=... yandex-token refresh --format json
-      in CI: from a secret; the JSON holds the next refresh token";
-
-#[derive(Args)]
-#[command(after_help = REFRESH_EXAMPLES)]
+      in CI: from a secret; the JSON holds the next refresh token")]
 pub struct Refresh {
     #[command(flatten)]
     pub saved: Saved,
@@ -202,12 +198,10 @@ pub struct Refresh {
     pub result: Output,
 }
 
-const REVOKE_EXAMPLES: &str = "\
-Example:
-  yandex-token revoke --profile work";
-
 #[derive(Args)]
-#[command(after_help = REVOKE_EXAMPLES)]
+#[command(after_help = "\
+Example:
+  yandex-token revoke --profile work")]
 pub struct Revoke {
     #[command(flatten)]
     pub saved: Saved,
@@ -217,13 +211,11 @@ pub struct Revoke {
     pub local: bool,
 }
 
-const STATUS_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Examples:
   yandex-token status
-  yandex-token status --profile work --online --format json";
-
-#[derive(Args)]
-#[command(after_help = STATUS_EXAMPLES)]
+  yandex-token status --profile work --online --format json")]
 pub struct Status {
     #[command(flatten)]
     pub location: Location,
@@ -243,13 +235,11 @@ pub enum StatusFormat {
     Json,
 }
 
-const EXEC_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Example:
   yandex-token exec --profile work -- ./your-script
-      the script finds the token in YANDEX_TOKEN";
-
-#[derive(Args)]
-#[command(after_help = EXEC_EXAMPLES)]
+      the script finds the token in YANDEX_TOKEN")]
 pub struct Exec {
     #[command(flatten)]
     pub saved: Saved,

@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use supports_hyperlinks::Stream;
 
 use crate::error::{Error, Kind};
 use crate::signals;
@@ -61,7 +62,7 @@ pub fn prompt(line: &str) {
 /// them (OSC 8), whose text is the whole URL.
 pub fn url(url: &str) {
     let is_plain = url.bytes().all(|b| b.is_ascii_graphic()) && url.starts_with("http");
-    match is_plain && has_hyperlinks() {
+    match is_plain && supports_hyperlinks::on(Stream::Stderr) {
         true => to_stderr(&format!("    \x1b]8;;{url}\x1b\\{url}\x1b]8;;\x1b\\")),
         false => to_stderr(&format!("    {}", sanitize(url))),
     }
@@ -70,29 +71,6 @@ pub fn url(url: &str) {
 /// A code that the user is to type, indented.
 pub fn user_code(code: &str) {
     to_stderr(&format!("    {STRONG}{}{STRONG:#}", sanitize(code)));
-}
-
-fn has_hyperlinks() -> bool {
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    let program = variable("TERM_PROGRAM");
-    let programs = ["iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"];
-    let terms = [
-        "xterm-kitty",
-        "xterm-ghostty",
-        "alacritty",
-        "foot",
-        "wezterm",
-    ];
-    let term = variable("TERM");
-    std::io::stderr().is_terminal()
-        && (programs.contains(&&*program)
-            || terms.iter().any(|name| term.starts_with(name))
-            || variable("VTE_VERSION")
-                .parse()
-                .is_ok_and(|version: u32| version >= 5000)
-            || ["WT_SESSION", "KONSOLE_VERSION"]
-                .iter()
-                .any(|name| !variable(name).is_empty()))
 }
 
 /// What a person wants to know.

@@ -25,34 +25,24 @@ mod unix {
     /// Whether [`BlockedSignals`] keep [`before_death`] waiting as well.
     static ARE_HELD: AtomicBool = AtomicBool::new(false);
 
-    fn endings() -> SigSet {
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
-            .into_iter()
-            .collect()
-    }
+    const ENDINGS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-    /// What is held back. SIGXFSZ for good: a write past `ulimit -f` fails
-    /// instead.
     fn held() -> SigSet {
-        let mut held = endings();
-        held.add(Signal::SIGQUIT);
-        held.add(Signal::SIGTSTP);
-        held.add(Signal::SIGXFSZ);
-        held
+        let more = [Signal::SIGQUIT, Signal::SIGTSTP];
+        ENDINGS.into_iter().chain(more).collect()
     }
 
-    /// Has a write past `ulimit -f` fail instead of killing the process.
+    /// Has a write past `ulimit -f` fail instead of killing the process, and
+    /// the programs that it starts.
     pub fn fail_writes_past_limit() {
-        let mut limit = SigSet::empty();
-        limit.add(Signal::SIGXFSZ);
-        let _ = limit.thread_block();
+        let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     }
 
     /// The endings that the caller has not set to be ignored.
     fn wanted() -> SigSet {
         let ignored = ignored();
         let is_wanted = |signal: &Signal| !ignored.contains(*signal);
-        endings().iter().filter(is_wanted).collect()
+        ENDINGS.into_iter().filter(is_wanted).collect()
     }
 
     /// The signals that are ignored now. Only Linux tells.
@@ -165,18 +155,6 @@ mod unix {
         }
     }
 
-    /// Drops a SIGXFSZ that was held back: the write that caused it has failed.
-    /// Only on Linux is one that is ignored held back as well: elsewhere, the
-    /// wait might not end.
-    fn drop_file_size_signal() {
-        let signal = SigSet::from(Signal::SIGXFSZ);
-        let is_held = SigSet::thread_get_mask().is_ok_and(|mask| mask.contains(Signal::SIGXFSZ));
-        // Two of them are one: raising it makes sure that there is one.
-        if cfg!(target_os = "linux") && is_held && raise(Signal::SIGXFSZ).is_ok() {
-            let _ = signal.wait();
-        }
-    }
-
     pub fn are_held() -> bool {
         ARE_HELD.load(Ordering::Relaxed)
     }
@@ -184,15 +162,12 @@ mod unix {
     /// Lets this thread's reads from a terminal fail in the background, where
     /// the terminal would otherwise stop the whole process.
     pub fn never_stopped_for_reading() {
-        let mut reading = SigSet::empty();
-        reading.add(Signal::SIGTTIN);
-        let _ = reading.thread_block();
+        let _ = SigSet::from(Signal::SIGTTIN).thread_block();
     }
 
     /// Starts a program that must not inherit the blocked signals.
     pub fn delivered<T>(start: impl FnOnce() -> T) -> T {
         let before = SigSet::thread_get_mask();
-        drop_file_size_signal();
         let _ = held().thread_unblock();
         let result = start();
         if let Ok(mask) = before {

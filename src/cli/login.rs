@@ -11,16 +11,6 @@ use super::{Application, Location, Output};
 use crate::login::redirect_uri::RedirectUri;
 use crate::platform;
 
-const LOGIN_EXAMPLES: &str = "\
-Examples:
-  yandex-token login --client-id ID --save    log in and keep the token
-  yandex-token login --device --profile direct --client-id ID
-      on a server, or with an application \"for API access\"
-  yandex-token login --sandbox                try it, without an account
-
-Register an application \"for user login\" with the Redirect URI that is printed.
-One \"for API access\" (Direct, Metrica) has none: use --device or --paste.";
-
 /// What keeps the token instead of printing it.
 const SAVING: [&str; 4] = ["save", "profile", "token_file", "keychain"];
 
@@ -43,7 +33,15 @@ const INTERACTIVE: [&str; 13] = [
 
 #[derive(Args)]
 #[command(
-    after_help = LOGIN_EXAMPLES,
+    after_help = "\
+Examples:
+  yandex-token login --client-id ID --save    log in and keep the token
+  yandex-token login --device --profile direct --client-id ID
+      on a server, or with an application \"for API access\"
+  yandex-token login --sandbox                try it, without an account
+
+Register an application \"for user login\" with the Redirect URI that is printed.
+One \"for API access\" (Direct, Metrica) has none: use --device or --paste.",
     mut_arg("output", |arg| arg.conflicts_with_all(SAVING)),
     mut_arg("format", |arg| arg.conflicts_with_all(SAVING))
 )]

@@ -1,9 +1,12 @@
 //! The commands that print what others read: a shell, a manual's reader. The
 //! doc comments are the help.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap_complete::Shell;
 
-const COMPLETIONS_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Examples:
   eval \"$(yandex-token completions bash)\"
       in ~/.bashrc
@@ -14,52 +17,27 @@ Examples:
   yandex-token completions powershell | Out-String | Invoke-Expression
       in the file that $PROFILE names
   eval (yandex-token completions elvish | slurp)
-      in ~/.config/elvish/rc.elv";
-
-#[derive(Args)]
-#[command(after_help = COMPLETIONS_EXAMPLES)]
+      in ~/.config/elvish/rc.elv")]
 pub struct Completions {
     /// The shell that the script is for
     #[arg(
-        value_enum,
         hide_possible_values = true,
         help = "bash, zsh, fish, powershell or elvish"
     )]
     pub shell: Shell,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-    Powershell,
-    Elvish,
-}
-
-const MAN_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Examples:
   yandex-token man | man -l -
       read it; on macOS: yandex-token man | mandoc | less -R
   yandex-token man login >yandex-token-login.1
-      install it with the others";
-
-#[derive(Args)]
-#[command(after_help = MAN_EXAMPLES)]
+      install it with the others")]
 pub struct Man {
     /// The command whose page it is
-    #[arg(value_parser = COMMANDS, hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(COMMANDS.split(' ')), hide_possible_values = true)]
     pub command: Option<String>,
 }
 
-const COMMANDS: [&str; 9] = [
-    "login",
-    "token",
-    "refresh",
-    "revoke",
-    "status",
-    "exec",
-    "sandbox",
-    "completions",
-    "man",
-];
+const COMMANDS: &str = "login token refresh revoke status exec sandbox completions man";

@@ -10,7 +10,8 @@ use clap::Args;
 use super::values::{any_uri, client_id, duration, loopback, scope, subject};
 use crate::sandbox::{Consent, Fault};
 
-const SANDBOX_EXAMPLES: &str = "\
+#[derive(Args)]
+#[command(after_help = "\
 Examples:
   yandex-token sandbox -- ./your-script
       run a script against the sandbox
@@ -19,10 +20,7 @@ Examples:
   yandex-token sandbox --listen 127.0.0.1:8888 --client-id app
       serve it for programs that are configured by hand
   yandex-token sandbox --fault token/refresh_token:503:2 -- ./your-script
-      test how the script handles two failed refreshes";
-
-#[derive(Args)]
-#[command(after_help = SANDBOX_EXAMPLES)]
+      test how the script handles two failed refreshes")]
 pub struct Sandbox {
     /// Loopback address to serve at
     /// [default: 127.0.0.1 and any free port]

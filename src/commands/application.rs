@@ -1,6 +1,7 @@
 //! Which application asks, at which server: from options, the variables behind
 //! them, or a sandbox.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, IsTerminal, Read};
 use std::path::Path;
@@ -40,42 +41,37 @@ impl Application {
         })
     }
 
-    /// The sandbox's own. It is a confidential client where a secret is
-    /// given, or needed.
-    pub fn of(
-        sandbox: &Sandbox,
+    /// A sandbox's own; variables are left out, since they are for the real
+    /// one. It is a confidential client where a secret is given, or needed.
+    pub fn in_sandbox(
         options: &cli::Application,
         needs_secret: bool,
-    ) -> Result<Application, Error> {
+    ) -> Result<(Application, Sandbox), Error> {
+        let given = options.client_secret_file.as_deref().map(read_secret);
+        let given = given.transpose()?;
+        let has_secret = needs_secret || given.is_some();
+        let sandbox = Sandbox::start(Options {
+            client_id: options.client_id.clone(),
+            client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
+            device_interval: Some(1),
+            ..Options::default()
+        })?;
         let server = Server::parse(&sandbox.origin);
-        let confidential = needs_secret || options.client_secret_file.is_some();
-        Ok(Application {
+        let application = Application {
             server: server.map_err(|why| Error::local("starting the sandbox", why))?,
             client_id: sandbox.client_id.clone(),
-            client_secret: confidential.then(|| ClientSecret {
+            client_secret: has_secret.then(|| ClientSecret {
                 secret: sandbox.client_secret.clone().into(),
                 source: "the sandbox".to_owned(),
             }),
-        })
+        };
+        Ok((application, sandbox))
     }
 }
 
 /// The error where no client ID was given.
 pub fn no_client_id(why: &str) -> Error {
     Error::usage("--client-id", why).hint("Pass --client-id ID or set YANDEX_CLIENT_ID.")
-}
-
-/// A sandbox that knows the application of these options. Variables are left
-/// out: they are for the real one.
-pub fn start_sandbox(options: &cli::Application) -> Result<Sandbox, Error> {
-    let given = options.client_secret_file.as_deref().map(read_secret);
-    let given = given.transpose()?;
-    Sandbox::start(Options {
-        client_id: options.client_id.clone(),
-        client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
-        device_interval: Some(1),
-        ..Options::default()
-    })
 }
 
 /// The server that an option or a variable names.
@@ -97,9 +93,8 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
         (Some(path), None) => read_secret(&path).map(Some),
         (None, Some(secret)) => {
             let source = "YANDEX_CLIENT_SECRET".to_owned();
-            checked(&secret)
-                .map(|secret| Some(ClientSecret { secret, source }))
-                .map_err(|why| Error::usage("YANDEX_CLIENT_SECRET", why))
+            let secret = checked(&secret).map_err(|why| Error::usage(&source, why))?;
+            Ok(Some(ClientSecret { secret, source }))
         }
         (None, None) => Ok(None),
     }
@@ -108,29 +103,27 @@ pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>,
 /// A secret is one line of a file, or of standard input for `-`.
 pub fn read_secret(path: &Path) -> Result<ClientSecret, Error> {
     const MAX: u64 = 4096;
-    let stdin = path.as_os_str() == "-";
-    let source = match stdin {
+    let is_stdin = path.as_os_str() == "-";
+    let source = match is_stdin {
         true => "standard input".to_owned(),
         false => path.display().to_string(),
     };
     let what = format!("reading the client secret from {source}");
+    let failed = |why: &dyn Display| Error::local(&what, why);
     let mut text = String::new();
-    let read = if stdin && std::io::stdin().is_terminal() {
-        prompt(&mut text)
-    } else if stdin {
-        let input = std::io::stdin().lock();
-        input.take(MAX + 1).read_to_string(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MAX + 1).read_to_string(&mut text))
+    let read = match is_stdin {
+        true if std::io::stdin().is_terminal() => prompt(&mut text),
+        true => std::io::stdin()
+            .lock()
+            .take(MAX + 1)
+            .read_to_string(&mut text),
+        false => File::open(path).and_then(|file| file.take(MAX + 1).read_to_string(&mut text)),
     };
-    read.map_err(|error| Error::local(&what, error))?;
+    read.map_err(|error| failed(&error))?;
     if text.len() as u64 > MAX {
-        return Err(Error::local(
-            &what,
-            "more than 4096 bytes: not a client secret",
-        ));
+        return Err(failed(&"more than 4096 bytes: not a client secret"));
     }
-    let secret = checked(&text).map_err(|why| Error::local(&what, why))?;
+    let secret = checked(&text).map_err(|why| failed(&why))?;
     Ok(ClientSecret { secret, source })
 }
 

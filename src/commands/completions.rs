@@ -4,7 +4,8 @@
 use std::env;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, ValueEnum};
+use clap::CommandFactory;
+use clap_complete::Shell;
 use clap_complete::env::{CompleteEnv, Shells};
 
 use crate::cli::{self, Cli};
@@ -21,15 +22,14 @@ const AUTOLOAD: &[u8] = b"\
 
 pub fn run(options: cli::Completions) -> Result<(), Error> {
     let failed = |why: String| Error::new(Kind::Other, "printing the script", why);
-    let shell = options.shell.to_possible_value();
     let shells = Shells::builtins();
     let mut script = Vec::new();
-    shell
-        .and_then(|shell| shells.completer(shell.get_name()))
+    shells
+        .completer(&options.shell.to_string())
         .ok_or_else(|| failed("unknown shell".into()))?
         .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
         .map_err(|error| failed(error.to_string()))?;
-    if options.shell == cli::Shell::Zsh {
+    if options.shell == Shell::Zsh {
         script.extend_from_slice(AUTOLOAD);
     }
     output::result(&String::from_utf8_lossy(&script))

@@ -12,12 +12,12 @@ mod report;
 use std::mem;
 use std::time::Duration;
 
-use super::application::{Application, start_sandbox};
+use super::application::Application;
 use super::destination::Destination;
 use super::location;
 use crate::cli;
 use crate::error::{Error, Kind};
-use crate::login::browser::Browser;
+use crate::login::browser::{self, Browser};
 use crate::oauth::authorization::{AuthorizationRequest, RequestOptions, Response};
 use crate::oauth::client::Client;
 use crate::oauth::response::{OAuthError, TokenResponse, refused};
@@ -101,9 +101,8 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
     let mut sandbox = None;
     if options.sandbox {
         let needs_secret = matches!(plan.method, Method::Device | Method::Subject);
-        let started = start_sandbox(&options.application)?;
-        plan.application = Application::of(&started, &options.application, needs_secret)?;
-        sandbox = Some(started);
+        let (application, started) = Application::in_sandbox(&options.application, needs_secret)?;
+        (plan.application, sandbox) = (application, Some(started));
     }
     let asked = options.request;
     let client = Client::new(
@@ -151,6 +150,23 @@ impl Session {
         match self.no_browser {
             true => Browser::Unwanted,
             false => Browser::find(url),
+        }
+    }
+
+    /// Opens the browser; where that can't be, the sandbox's user acts.
+    fn open(&self, browser: Browser, act: impl FnOnce(&Sandbox) + Send + 'static) {
+        match (browser, self.sandbox.clone()) {
+            (Browser::Commands(commands), user) => {
+                browser::open(commands, move |why| match user {
+                    Some(user) => {
+                        announce::sandbox_user(&why);
+                        act(&user);
+                    }
+                    None => announce::no_browser(&why),
+                });
+            }
+            (_, Some(user)) => act(&user),
+            (Browser::Unwanted | Browser::Impossible(_), None) => {}
         }
     }
 

@@ -26,14 +26,12 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// likely the browser has given up older ones: it was reloaded.
 const MAX_HELD: u64 = 2;
 
-/// What ends the wait or changes it.
+/// What ends the wait.
 pub enum Event {
     /// An authorization response from the browser.
     Redirected(authorization::Response),
     /// One that came another way.
     Pasted(authorization::Response),
-    /// No browser could be opened, and why.
-    NoBrowser(String),
 }
 
 /// A login that is waiting for its authorization response.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Session, announce};
 use crate::error::Error;
-use crate::login::browser::{self, Browser};
+use crate::login::browser::Browser;
 use crate::login::device;
 use crate::output;
 
@@ -25,18 +25,8 @@ pub fn run(session: Session) -> Result<(), Error> {
         true => session.browser(page.as_str()),
         false => Browser::Unwanted,
     };
-    let user = session.sandbox.clone();
-    match (browser, user) {
-        (Browser::Commands(commands), user) => {
-            let user_code = code.user_code.clone();
-            browser::open(commands, move |why| match user {
-                Some(user) => user.enter(&user_code),
-                None => output::debug(&format!("no browser was opened: {why}")),
-            });
-        }
-        (_, Some(user)) => user.enter(&code.user_code),
-        (Browser::Unwanted | Browser::Impossible(_), None) => {}
-    }
+    let user_code = code.user_code.clone();
+    session.open(browser, move |user| user.enter(&user_code));
     let poll = |limit| session.client.poll(&code, limit);
     let (now, sleep) = (Instant::now, device::countdown);
     let answer = device::wait(&code, session.timeout, now, sleep, poll)?;

@@ -7,7 +7,6 @@ use super::{Session, announce, is_of_code};
 use crate::cli;
 use crate::error::{Error, Kind};
 use crate::http::tls;
-use crate::login::browser::{self, Browser};
 use crate::login::listener::Listener;
 use crate::login::loopback::{Event, Login};
 use crate::login::paste::{self, Expected};
@@ -31,19 +30,10 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
     let login = Login::start(listener, request.state.clone(), start, events.clone())?;
 
     let browser = session.browser(url.as_str());
-    let sandbox = session.sandbox.as_ref();
-    announce::loopback(&url, &redirect_uri, &browser, sandbox.is_some());
-    match (browser, sandbox) {
-        (Browser::Commands(commands), _) => {
-            let events = events.clone();
-            browser::open(commands, move |why| {
-                drop(events.send(Event::NoBrowser(why)))
-            });
-        }
-        (_, Some(sandbox)) => sandbox.follow(url),
-        (Browser::Unwanted | Browser::Impossible(_), None) => {}
-    }
-    if sandbox.is_none() {
+    let is_sandbox = session.sandbox.is_some();
+    announce::loopback(&url, &redirect_uri, &browser, is_sandbox);
+    session.open(browser, move |user| user.follow(url));
+    if !is_sandbox {
         let expected = Expected {
             state: request.state.clone(),
             server: session.application.server.clone(),
@@ -65,13 +55,6 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
         })?;
         let exchange = |response| session.exchange(response, &request, Some(redirect_uri.as_str()));
         match event {
-            Event::NoBrowser(why) => match sandbox {
-                Some(sandbox) => {
-                    announce::sandbox_user(&why);
-                    sandbox.follow(request.url.clone());
-                }
-                None => announce::no_browser(&why),
-            },
             Event::Redirected(response) => break exchange(response),
             Event::Pasted(response) => match exchange(response) {
                 Err(error) if is_of_code(&error) => output::prompt(&format!(

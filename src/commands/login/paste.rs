@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::{Session, announce, is_of_code};
 use crate::error::Error;
-use crate::login::browser::{self, Browser};
 use crate::login::paste::{self, Expected, can_ask};
 use crate::login::redirect_uri::RedirectUri;
 use crate::output;
@@ -17,21 +16,10 @@ pub fn run(session: Session, redirect_uri: Option<&RedirectUri>) -> Result<(), E
     let (lines, pasted) = channel();
     let browser = session.browser(request.url.as_str());
     announce::paste(&request.url, &browser, session.sandbox.is_some());
-    let user = session.sandbox.clone();
-    match (browser, user) {
-        (Browser::Commands(commands), user) => {
-            let (url, lines) = (request.url.clone(), lines.clone());
-            browser::open(commands, move |why| match user {
-                Some(user) => {
-                    announce::sandbox_user(&why);
-                    let _ = lines.send(user.allow(url).into());
-                }
-                None => announce::no_browser(&why),
-            });
-        }
-        (_, Some(user)) => drop(lines.send(user.allow(request.url.clone()).into())),
-        (Browser::Unwanted | Browser::Impossible(_), None) => {}
-    }
+    let (url, user_lines) = (request.url.clone(), lines.clone());
+    session.open(browser, move |user| {
+        let _ = user_lines.send(user.allow(url).into());
+    });
     paste::forward(lines);
     let expected = Expected {
         state: request.state.clone(),
