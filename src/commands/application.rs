@@ -13,60 +13,51 @@ use crate::cli;
 use crate::cli::values::client_id;
 use crate::error::Error;
 use crate::oauth::Server;
-use crate::oauth::client::ClientSecret;
+use crate::oauth::client::{Client, ClientSecret};
 use crate::output;
 use crate::platform;
 use crate::sandbox::{Options, Sandbox};
 use crate::signals;
 
-#[derive(Default)]
-pub struct Application {
-    pub server: Server,
-    pub client_id: String,
-    /// None for a public client.
-    pub client_secret: Option<ClientSecret>,
+/// From options and variables, or else for the ID this.
+pub fn resolve(
+    options: &cli::Application,
+    saved_id: impl FnOnce() -> Result<String, Error>,
+) -> Result<Client, Error> {
+    let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?;
+    let id = id.map_or_else(saved_id, Ok)?;
+    Client::new(
+        server(options)?.unwrap_or_default(),
+        id,
+        client_secret(options)?,
+    )
 }
 
-impl Application {
-    /// From options and variables, or else for the ID this.
-    pub fn resolve(
-        options: &cli::Application,
-        saved_id: impl FnOnce() -> Result<String, Error>,
-    ) -> Result<Application, Error> {
-        let id = option_or_variable(options.client_id.clone(), "YANDEX_CLIENT_ID", client_id)?;
-        Ok(Application {
-            server: server(options)?.unwrap_or_default(),
-            client_id: id.map_or_else(saved_id, Ok)?,
-            client_secret: client_secret(options)?,
-        })
-    }
-
-    /// A sandbox's own; variables are left out, since they are for the real
-    /// one. It is a confidential client where a secret is given, or needed.
-    pub fn in_sandbox(
-        options: &cli::Application,
-        needs_secret: bool,
-    ) -> Result<(Application, Sandbox), Error> {
-        let given = options.client_secret_file.as_deref().map(read_secret);
-        let given = given.transpose()?;
-        let has_secret = needs_secret || given.is_some();
-        let sandbox = Sandbox::start(Options {
-            client_id: options.client_id.clone(),
-            client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
-            device_interval: Some(1),
-            ..Options::default()
-        })?;
-        let server = Server::parse(&sandbox.origin);
-        let application = Application {
-            server: server.map_err(|why| Error::local("starting the sandbox", why))?,
-            client_id: sandbox.client_id.clone(),
-            client_secret: has_secret.then(|| ClientSecret {
-                secret: sandbox.client_secret.clone().into(),
-                source: "the sandbox".to_owned(),
-            }),
-        };
-        Ok((application, sandbox))
-    }
+/// A sandbox's own; variables are left out, since they are for the real one.
+/// It is a confidential client where a secret is given, or needed.
+pub fn in_sandbox(
+    options: &cli::Application,
+    needs_secret: bool,
+) -> Result<(Client, Sandbox), Error> {
+    let given = options.client_secret_file.as_deref().map(read_secret);
+    let given = given.transpose()?;
+    let has_secret = needs_secret || given.is_some();
+    // Before any thread starts.
+    signals::before_death(output::end_progress);
+    let sandbox = Sandbox::start(Options {
+        client_id: options.client_id.clone(),
+        client_secret: given.map(|given| given.secret.expose_secret().to_owned()),
+        device_interval: Some(1),
+        ..Options::default()
+    })?;
+    let server = Server::parse(&sandbox.origin);
+    let server = server.map_err(|why| Error::local("starting the sandbox", why))?;
+    let secret = has_secret.then(|| ClientSecret {
+        secret: sandbox.client_secret.clone().into(),
+        source: "the sandbox".to_owned(),
+    });
+    let client = Client::new(server, sandbox.client_id.clone(), secret)?;
+    Ok((client, sandbox))
 }
 
 /// The error where no client ID was given.

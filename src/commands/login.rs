@@ -12,7 +12,7 @@ mod report;
 use std::mem;
 use std::time::Duration;
 
-use super::application::Application;
+use super::application;
 use super::destination::Destination;
 use super::location;
 use crate::cli;
@@ -44,7 +44,6 @@ pub fn run(options: cli::Login) -> Result<(), Error> {
 
 /// A login with everything checked that can be before a person is asked.
 struct Session {
-    application: Application,
     client: Client,
     request: RequestOptions,
     /// The user whose token a service application asks for.
@@ -74,16 +73,21 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
         true => Location::default(),
         false => location(mem::take(&mut options.location))?,
     };
-    let mut plan = match (options.sandbox, save) {
-        (true, _) => remembered::unsaved(&mut options, Application::default())?,
-        (false, true) => remembered::saved(&mut options, &location)?,
-        (false, false) => remembered::printed(&mut options, &location)?,
+    let mut sandbox = None;
+    let plan = if options.sandbox {
+        let needs_secret = options.device || options.subject.is_some();
+        let (client, started) = application::in_sandbox(&options.application, needs_secret)?;
+        sandbox = Some(started);
+        remembered::unsaved(&mut options, client)?
+    } else if save {
+        remembered::saved(&mut options, &location)?
+    } else {
+        remembered::printed(&mut options, &location)?
     };
     if plan.method == Method::Loopback {
         method::complete_redirect(&mut options.redirect, options.sandbox)?;
     }
-    let has_secret = options.sandbox || plan.application.client_secret.is_some();
-    if plan.method == Method::Subject && !has_secret {
+    if plan.method == Method::Subject && plan.client.client_secret.is_none() {
         let why = "it needs the client secret of the service application";
         return Err(Error::usage("--subject", why)
             .hint("Set YANDEX_CLIENT_SECRET, or pass a file with --client-secret-file."));
@@ -97,21 +101,12 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
     if let (Some((helper, id)), Location::Profile(name)) = (&keychain, &location) {
         Entry::new(helper, name, Some(id))?.probe()?;
     }
-    signals::before_death(output::end_progress);
-    let mut sandbox = None;
-    if options.sandbox {
-        let needs_secret = matches!(plan.method, Method::Device | Method::Subject);
-        let (application, started) = Application::in_sandbox(&options.application, needs_secret)?;
-        (plan.application, sandbox) = (application, Some(started));
+    if sandbox.is_none() {
+        signals::before_death(output::end_progress);
     }
     let asked = options.request;
-    let client = Client::new(
-        plan.application.server.clone(),
-        plan.application.client_id.clone(),
-        plan.application.client_secret.clone(),
-    )?;
     let session = Session {
-        client,
+        client: plan.client,
         request: RequestOptions {
             scope: joined(&asked.scope),
             optional_scope: joined(&asked.optional_scope),
@@ -124,7 +119,6 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
             device_id: asked.device_id,
         },
         subject: options.subject,
-        application: plan.application,
         destination,
         saving: save.then_some(Saving {
             location,
@@ -141,7 +135,7 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
 
 impl Session {
     fn request(&self, redirect_uri: Option<&str>) -> AuthorizationRequest {
-        let (server, id) = (&self.application.server, &self.application.client_id);
+        let (server, id) = (&self.client.server, &self.client.client_id);
         AuthorizationRequest::new(server, id, redirect_uri, &self.request)
     }
 
@@ -199,12 +193,8 @@ impl Session {
     /// Prints or saves the token.
     fn deliver(&self, answer: TokenResponse) -> Result<StoredToken, Error> {
         warn_of_missing_scopes(&self.request, answer.scope.as_deref());
-        let mut token = StoredToken::new(
-            answer,
-            self.application.client_id.clone(),
-            self.application.server.origin(),
-            self.request.device_id.clone(),
-        );
+        let device_id = self.request.device_id.clone();
+        let mut token = StoredToken::new(answer, &self.client, device_id);
         token.scope = token.scope.or_else(|| {
             let asked = [&self.request.scope, &self.request.optional_scope];
             joined(&asked.into_iter().flatten().cloned().collect::<Vec<_>>())

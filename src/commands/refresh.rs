@@ -3,14 +3,13 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::application::{Application, no_client_id};
+use super::application::{no_client_id, resolve};
 use super::destination::Destination;
 use super::renewal::login_again;
 use super::saved::Saved;
 use super::variable;
 use crate::cli::{self, Format};
 use crate::error::Error;
-use crate::oauth::client::Client;
 use crate::output;
 use crate::signals;
 use crate::store::token::StoredToken;
@@ -33,9 +32,7 @@ pub fn run(options: cli::Refresh) -> Result<(), Error> {
 /// Nothing is read from or written to a saved token.
 fn from_variable(options: &cli::Refresh, refresh_token: SecretString) -> Result<(), Error> {
     let no_id = || Err(no_client_id("no application ID is given"));
-    let application = Application::resolve(&options.saved.application, no_id)?;
-    let (client_id, server) = (application.client_id, application.server);
-    let client = Client::new(server.clone(), client_id.clone(), application.client_secret)?;
+    let client = resolve(&options.saved.application, no_id)?;
     let destination = Destination::print(&options.result)?;
     let _held = signals::BlockedSignals::hold();
     let answer = client.refresh(&refresh_token).map_err(|error| {
@@ -50,7 +47,7 @@ fn from_variable(options: &cli::Refresh, refresh_token: SecretString) -> Result<
              --format json prints both",
         );
     }
-    let mut token = StoredToken::new(answer, client_id, server.origin(), None);
+    let mut token = StoredToken::new(answer, &client, None);
     token.secrets.refresh_token.get_or_insert(refresh_token);
     // The old one is spent.
     destination.put_or_rescue(&token)

@@ -10,10 +10,11 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::destination::rescued;
-use super::saved::{Issuer, Saved};
+use super::saved::{Saved, client_for};
 use super::variable;
 use crate::cli;
 use crate::error::{Error, Kind};
+use crate::oauth::client::Client;
 use crate::oauth::response::TokenResponse;
 use crate::output;
 use crate::signals;
@@ -71,7 +72,7 @@ impl Saved {
     /// counts.
     fn wait_and_renew(&self, seen: &StoredToken, always: bool) -> Renewed {
         self.expect_renewable(seen)?;
-        let issuer = self.issuer(seen)?;
+        let client = self.client(seen)?;
         let outcome = |token: &StoredToken| {
             if token.is_same_as(seen) {
                 self.noted_since(seen, token).map(Err)
@@ -93,7 +94,7 @@ impl Saved {
             return outcome;
         }
         lock.make_sure_of_room()?;
-        self.renew(token, &issuer, lock)
+        self.renew(token, &client, lock)
     }
 
     /// Renews a due token, never at the cost of the one at hand.
@@ -119,13 +120,14 @@ impl Saved {
         if is_paused && seen.renew_without_secret != Some(true) {
             return Err(self.noted(seen).into());
         }
-        let mut issuer = self.issuer(seen)?;
+        let mut client = self.client(seen)?;
+        let has_secret = client.client_secret.is_some();
         let needs_secret = seen.renew_error.as_deref() == Some("invalid_client");
         let is_early = is_paused || !seen.is_in_warning_time(now());
-        if !issuer.has_secret && needs_secret && is_early {
+        if !has_secret && needs_secret && is_early {
             return Err(self.noted(seen).into());
         }
-        issuer.client.connect_limit = CONNECT_LIMIT;
+        client.connect_limit = CONNECT_LIMIT;
         let Some(lock) = self.location.file()?.try_lock()? else {
             return Ok(seen.clone());
         };
@@ -137,7 +139,7 @@ impl Saved {
             return Err(self.noted(&token).into());
         }
         lock.make_sure_of_room()?;
-        match self.renew(token, &issuer, lock) {
+        match self.renew(token, &client, lock) {
             Ok((renewed, saved)) => {
                 // Said even where warnings are not wanted: where the new
                 // refresh token is. The old access token may be dead now.
@@ -146,7 +148,7 @@ impl Saved {
             }
             Err(error) => {
                 let needs_secret = error.refusal.as_deref() == Some("invalid_client");
-                let is_silent = needs_secret && !issuer.has_secret;
+                let is_silent = needs_secret && !has_secret;
                 Err(Skipped { error, is_silent })
             }
         }
@@ -154,21 +156,20 @@ impl Saved {
 
     /// Asks the server, once, and saves what it said. There is room for that.
     /// Signals wait until it is on the disk.
-    fn renew(&self, token: StoredToken, issuer: &Issuer, lock: Lock) -> Renewed {
+    fn renew(&self, token: StoredToken, client: &Client, lock: Lock) -> Renewed {
         self.expect_renewable(&token)?;
-        issuer.expect_issued(&token)?;
+        let client = client_for(&token, client)?;
         let _held = signals::BlockedSignals::hold();
-        match ask(&token, issuer) {
+        match ask(&token, &client) {
             Ok(answer) => {
-                let (id, origin) = (issuer.client_id.clone(), issuer.origin.clone());
-                let token = token.refreshed(answer, id, origin);
+                let token = token.refreshed(answer, &client);
                 let saved = self.location.commit(lock, &token);
                 let saved = saved.map_err(|error| rescued(error, &token));
                 Ok((token, saved))
             }
             Err(error) => {
                 let code = error.refusal.as_deref().map(output::short);
-                let noted = token.not_renewed(now(), code, issuer.has_secret);
+                let noted = token.not_renewed(now(), code, client.client_secret.is_some());
                 // Without the note, others ask the server once more.
                 let _ = lock.commit(noted.to_file().expose_secret().as_bytes());
                 Err(login_again(error, self.location.login_again()))
@@ -250,8 +251,7 @@ impl From<Error> for Skipped {
 
 /// A refresh (RFC 6749, section 6), or for a service application the exchange
 /// (RFC 8693) that the token came from.
-fn ask(token: &StoredToken, issuer: &Issuer) -> Result<TokenResponse, Error> {
-    let client = issuer.client_for(token);
+fn ask(token: &StoredToken, client: &Client) -> Result<TokenResponse, Error> {
     match (&token.secrets.refresh_token, &token.login.subject) {
         (Some(refresh_token), _) => client.refresh(refresh_token),
         (None, subject) => {

@@ -1,6 +1,6 @@
 //! `revoke`: has the server forget a token, then forgets it here.
 
-use super::saved::{Saved, sharing_device};
+use super::saved::{Saved, client_for, sharing_device};
 use crate::cli;
 use crate::error::Error;
 use crate::output;
@@ -29,15 +29,14 @@ pub fn run(options: cli::Revoke) -> Result<(), Error> {
         output::info("The token is forgotten here; at the server it ends by itself.");
         return Ok(());
     }
-    let issuer = saved.issuer(&seen)?;
+    let client = saved.client(&seen)?;
     let lock = location.file()?.lock()?;
     let token = saved.load()?;
-    issuer.expect_issued(&token)?;
+    let client = client_for(&token, &client)?;
     lock.make_sure_of_room()?;
     // A token that is revoked must not stay here.
     let held = signals::BlockedSignals::hold();
-    issuer
-        .client_for(&token)
+    client
         .revoke(&token.secrets.access_token)
         .map_err(|error| match error.refusal.as_deref() {
             Some("unsupported_token_type") => error.hint(format!(

@@ -11,21 +11,13 @@ use crate::oauth::Server;
 use crate::oauth::client::{Client, ClientSecret};
 use crate::output;
 use crate::store::ownership::is_ours_alone;
-use crate::store::token::StoredToken;
+use crate::store::token::{Secrets, StoredToken};
 use crate::store::{self, Location};
 
 /// A saved token, and what the command line says about its application.
 pub struct Saved {
     pub location: Location,
     pub application: cli::Application,
-}
-
-/// The application that a saved token belongs to, at its server.
-pub struct Issuer {
-    pub client: Client,
-    pub client_id: String,
-    pub origin: String,
-    pub has_secret: bool,
 }
 
 impl Saved {
@@ -70,7 +62,7 @@ impl Saved {
     /// # Errors
     /// Exit 2 where a file specifies a server that the user has not: a planted
     /// file must not send secrets anywhere.
-    pub fn issuer(&self, token: &StoredToken) -> Result<Issuer, Error> {
+    pub fn client(&self, token: &StoredToken) -> Result<Client, Error> {
         let named = server(&self.application)?;
         let server = match &token.oauth_url {
             None => named.unwrap_or_default(),
@@ -89,22 +81,14 @@ impl Saved {
                 its
             }
         };
-        let client_id = match token
-            .client_id
-            .as_ref()
-            .or(self.application.client_id.as_ref())
-        {
+        let known_id = [&token.client_id, &self.application.client_id];
+        let client_id = match known_id.into_iter().flatten().next() {
             Some(id) => id.clone(),
             None => variable("YANDEX_CLIENT_ID")?
                 .ok_or_else(|| no_client_id("the token file has no client ID"))?,
         };
         let secret = client_secret(&self.location, &self.application, token)?;
-        Ok(Issuer {
-            has_secret: secret.is_some(),
-            origin: server.origin(),
-            client: Client::new(server, client_id.clone(), secret)?,
-            client_id,
-        })
+        Client::new(server, client_id, secret)
     }
 }
 
@@ -137,30 +121,25 @@ pub fn client_secret(
     secret.map(Some)
 }
 
-impl Issuer {
-    /// The client, which shows none of the token's secrets in an error.
-    pub fn client_for(&self, token: &StoredToken) -> Client {
-        let secrets = [
-            Some(&token.secrets.access_token),
-            token.secrets.refresh_token.as_ref(),
-        ];
-        let mut client = self.client.clone();
-        client.known = secrets.into_iter().flatten().cloned().collect();
-        client
+/// The client for a token that was read again under the lock; it shows none of
+/// its secrets in an error.
+///
+/// # Errors
+/// The token is of another application now.
+pub fn client_for(token: &StoredToken, client: &Client) -> Result<Client, Error> {
+    let (id, url) = (token.client_id.as_ref(), token.oauth_url.as_ref());
+    let is_its_server = |url: &String| Server::parse(url).as_ref() == Ok(&client.server);
+    if id.is_some_and(|id| *id != client.client_id) || !url.is_none_or(is_its_server) {
+        let why = "a login has replaced it meanwhile by that of another application";
+        return Err(Error::local("using the saved token", why).hint("Try again."));
     }
-
-    /// # Errors
-    /// The token, read again under the lock, is of another application.
-    pub fn expect_issued(&self, token: &StoredToken) -> Result<(), Error> {
-        let (id, url) = (token.client_id.as_ref(), token.oauth_url.as_ref());
-        let is_its_server =
-            |url: &String| Server::parse(url).is_ok_and(|its| its.origin() == self.origin);
-        if id.is_none_or(|id| *id == self.client_id) && url.is_none_or(is_its_server) {
-            return Ok(());
-        }
-        let why = "a login has just replaced it by one of another application";
-        Err(Error::local("using the saved token", why).hint("Try again."))
-    }
+    let Secrets {
+        access_token,
+        refresh_token,
+    } = token.secrets.clone();
+    let mut client = client.clone();
+    client.known = refresh_token.into_iter().chain([access_token]).collect();
+    Ok(client)
 }
 
 /// The error where no token is saved.

@@ -28,9 +28,9 @@ const SECRETS: [&str; 4] = ["code", "code_verifier", "refresh_token", "access_to
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
-    server: Server,
-    client_id: String,
-    client_secret: Option<ClientSecret>,
+    pub server: Server,
+    pub client_id: String,
+    pub client_secret: Option<ClientSecret>,
     /// Secrets that the server gave us before, and must not make us show.
     pub known: Vec<SecretString>,
     /// For all tries to connect together.

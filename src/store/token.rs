@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::json::{self, Fields};
+use crate::oauth::client::Client;
 use crate::oauth::response::{TokenResponse, is_access_token};
 use crate::output;
 
@@ -70,9 +71,11 @@ pub struct LoginOptions {
     pub subject: Option<String>,
 }
 
+type Reading = fn(&Value) -> Option<Value>;
+
 /// How our keys are read where others have written them: what is of no use
 /// counts as absent.
-const LENIENT: [(&str, fn(&Value) -> Option<Value>); 5] = [
+const LENIENT: [(&str, Reading); 5] = [
     ("issued_at expires_at renew_failed_at", |value| {
         Some(json::seconds(value)?.into())
     }),
@@ -118,12 +121,7 @@ impl Secrets {
 
 impl StoredToken {
     /// A token that has just been answered.
-    pub fn new(
-        answer: TokenResponse,
-        client_id: String,
-        oauth_url: String,
-        device_id: Option<String>,
-    ) -> StoredToken {
+    pub fn new(answer: TokenResponse, client: &Client, device_id: Option<String>) -> StoredToken {
         let now = now();
         StoredToken {
             secrets: Secrets {
@@ -134,8 +132,8 @@ impl StoredToken {
             expires_at: answer.expires_in.map(|left| now.saturating_add(left)),
             token_type: answer.token_type,
             scope: answer.scope,
-            client_id: Some(client_id),
-            oauth_url: Some(oauth_url),
+            client_id: Some(client.client_id.clone()),
+            oauth_url: Some(client.server.origin()),
             device_id,
             ..StoredToken::default()
         }
@@ -143,13 +141,8 @@ impl StoredToken {
 
     /// The same token after a refresh (RFC 6749, section 6): what the answer
     /// leaves out stays, except for the lifetime.
-    pub fn refreshed(
-        self,
-        answer: TokenResponse,
-        client_id: String,
-        oauth_url: String,
-    ) -> StoredToken {
-        let mut new = StoredToken::new(answer, client_id, oauth_url, self.device_id);
+    pub fn refreshed(self, answer: TokenResponse, client: &Client) -> StoredToken {
+        let mut new = StoredToken::new(answer, client, self.device_id);
         let refresh_token = new.secrets.refresh_token.take();
         new.secrets.refresh_token = refresh_token.or(self.secrets.refresh_token);
         StoredToken {
@@ -292,6 +285,7 @@ pub fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth::Server;
     use crate::properties;
     use proptest::prelude::*;
 
@@ -300,10 +294,15 @@ mod tests {
         crate::oauth::response::token(fields).expect("usable")
     }
 
+    fn client() -> Client {
+        let server = Server::parse("https://o").expect("a server");
+        Client::new(server, "c".into(), None).expect("a client")
+    }
+
     #[test]
     fn a_lifetime_beyond_all_time_does_not_wrap() {
         let answer = answer(r#"{"access_token": "t", "expires_in": 18446744073709551615}"#);
-        let token = StoredToken::new(answer, "id".into(), "https://a.example".into(), None);
+        let token = StoredToken::new(answer, &client(), None);
         assert_eq!(token.expires_at, Some(u64::MAX));
         assert!(!token.is_expired());
     }
@@ -313,11 +312,7 @@ mod tests {
         let before = r#"{"access_token":"a","refresh_token":"r","scope":"s","expires_at":1,
             "client_id":"c","oauth_url":"https://o","device_id":"device","note":{"x":[1]}}"#;
         let before = StoredToken::parse(before.as_bytes()).expect("a token file");
-        let after = before.refreshed(
-            answer(r#"{"access_token": "b"}"#),
-            "c".into(),
-            "https://o".into(),
-        );
+        let after = before.refreshed(answer(r#"{"access_token": "b"}"#), &client());
         let mut after: Value = serde_json::from_str(after.to_json().expose_secret()).expect("JSON");
         assert!(after["issued_at"].take().is_u64());
         assert_eq!(

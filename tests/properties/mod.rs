@@ -20,6 +20,7 @@ use crate::login::paste;
 use crate::login::redirect_uri::RedirectUri;
 use crate::oauth::Server;
 use crate::oauth::authorization::{Response, parse_response};
+use crate::oauth::client::Client;
 use crate::oauth::pkce::State;
 use crate::oauth::proxy;
 use crate::oauth::response::{self, Classified, HttpResponse};
@@ -29,6 +30,9 @@ use crate::store::token::StoredToken;
 
 /// The state that we sent. In a text it is written `STATE`.
 static OURS: LazyLock<State> = LazyLock::new(State::new);
+
+static CLIENT: LazyLock<Client> =
+    LazyLock::new(|| Client::new(Server::default(), "app".to_owned(), None).expect("a client"));
 
 /// A request's bytes: where the head passes, method and target are ASCII, and
 /// a host that is taken for a loopback one is one.
@@ -188,8 +192,7 @@ pub fn token_answer(status: u16, body: &[u8]) {
             let secret = token.access_token.expose_secret().to_owned();
             is_an_access_token(&secret);
             let refresh_token = token.refresh_token.clone();
-            let (id, server) = ("app".to_owned(), Server::default().origin());
-            let kept = StoredToken::new(token, id, server, None).to_json();
+            let kept = StoredToken::new(token, &CLIENT, None).to_json();
             let kept = StoredToken::parse(kept.expose_secret().as_bytes()).expect("a token file");
             assert_eq!(kept.secrets.access_token.expose_secret(), secret);
             assert_eq!(

@@ -9,7 +9,7 @@ use crate::login::device;
 use crate::output;
 
 pub fn run(session: Session) -> Result<(), Error> {
-    if session.application.client_secret.is_none() {
+    if session.client.client_secret.is_none() {
         output::warn(
             "there is no client secret, and Yandex may want it once the code is entered: \
              YANDEX_CLIENT_SECRET or --client-secret-file",
@@ -20,7 +20,7 @@ pub fn run(session: Session) -> Result<(), Error> {
     let page = &code.verification_url;
     // A server says which page it is: only one that could be its own is opened.
     let is_openable = page.scheme() == "https"
-        || page.origin().ascii_serialization() == session.application.server.origin();
+        || page.origin().ascii_serialization() == session.client.server.origin();
     let browser = match is_openable {
         true => session.browser(page.as_str()),
         false => Browser::Unwanted,

@@ -36,7 +36,7 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
     if !is_sandbox {
         let expected = Expected {
             state: request.state.clone(),
-            server: session.application.server.clone(),
+            server: session.client.server.clone(),
             redirect_uri: Some(redirect_uri.clone()),
         };
         paste::listen(expected, move |response| {

@@ -23,7 +23,7 @@ pub fn run(session: Session, redirect_uri: Option<&RedirectUri>) -> Result<(), E
     paste::forward(lines);
     let expected = Expected {
         state: request.state.clone(),
-        server: session.application.server.clone(),
+        server: session.client.server.clone(),
         redirect_uri: redirect_uri.cloned(),
     };
     let answer = loop {

@@ -3,12 +3,13 @@
 
 use super::method::{Method, absolute};
 use crate::cli::{self, values};
-use crate::commands::application::{self, Application, no_client_id};
+use crate::commands::application::{self, no_client_id};
 use crate::commands::sandbox::IN_SANDBOX;
 use crate::commands::saved::{client_secret, sharing_device};
 use crate::commands::{option_or_variable, path_variable, variable};
 use crate::error::Error;
 use crate::oauth::Server;
+use crate::oauth::client::Client;
 use crate::output;
 use crate::random;
 use crate::store::Location;
@@ -16,7 +17,7 @@ use crate::store::token::{LoginOptions, StoredToken, now};
 
 /// What a login asks, and what is kept of it.
 pub struct Plan {
-    pub application: Application,
+    pub client: Client,
     pub method: Method,
     /// What the next login of the profile is to remember.
     pub remember: LoginOptions,
@@ -78,11 +79,11 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
         ..method.options(options)
     };
     Ok(Plan {
-        application: Application {
-            server: its_server.or(named).unwrap_or_default(),
+        client: Client::new(
+            its_server.or(named).unwrap_or_default(),
             client_id,
             client_secret,
-        },
+        )?,
         method,
         remember,
         keychain: keychain(options, location, previous.as_ref())?,
@@ -97,14 +98,14 @@ pub fn printed(options: &mut cli::Login, location: &Location) -> Result<Plan, Er
         let id = saved.and_then(|token| token.client_id);
         id.ok_or_else(|| not_registered(options))
     };
-    let application = Application::resolve(&options.application, saved_id)?;
-    unsaved(options, application)
+    let client = application::resolve(&options.application, saved_id)?;
+    unsaved(options, client)
 }
 
-/// A login with this application, of which nothing is remembered.
-pub fn unsaved(options: &mut cli::Login, application: Application) -> Result<Plan, Error> {
+/// A login of which nothing is remembered.
+pub fn unsaved(options: &mut cli::Login, client: Client) -> Result<Plan, Error> {
     Ok(Plan {
-        application,
+        client,
         method: Method::complete(options, None)?,
         remember: LoginOptions::default(),
         keychain: None,

@@ -22,7 +22,7 @@ impl Session {
         };
         let failed = |error: Error| output::debug(&format!("{}: {}", error.what, error.why));
         let user = user_info(
-            &self.application.server,
+            &self.client.server,
             &token.secrets.access_token,
             ACCOUNT_TIMEOUT,
         );
