@@ -88,7 +88,8 @@ impl Sandbox {
     pub fn start(options: Options) -> Result<Sandbox, Error> {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let address = options.listen.unwrap_or(any_port);
-        let (listeners, port) = http::bind(&[address.ip()], address.port()).map_err(failure)?;
+        let (listeners, port) = http::bind(&[address.ip()], address.port())
+            .map_err(|error| Error::local(error.what(), error.why()))?;
         let log = options.log;
         let state = State::new(options, SocketAddr::new(address.ip(), port));
         let sandbox = Sandbox {
@@ -117,15 +118,6 @@ impl Sandbox {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = Instant::now();
         state
-    }
-}
-
-fn failure(error: http::BindError) -> Error {
-    let in_use = error.is_in_use();
-    let error = Error::local(error.what(), error.why());
-    match in_use {
-        true => error.hint("Stop that program, or give another port with --listen."),
-        false => error,
     }
 }
 

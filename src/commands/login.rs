@@ -173,9 +173,7 @@ impl Session {
     ) -> Result<TokenResponse, Error> {
         let code = match response {
             Response::Code(code) => code,
-            Response::Error { error, description } => {
-                return Err(denied(&OAuthError { error, description }));
-            }
+            Response::Error(refusal) => return Err(denied(&refusal)),
         };
         output::debug("the code has come");
         self.client

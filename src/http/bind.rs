@@ -15,12 +15,8 @@ pub struct BindError {
 }
 
 impl BindError {
-    pub fn is_in_use(&self) -> bool {
-        self.error.kind() == ErrorKind::AddrInUse
-    }
-
-    pub fn is_forbidden(&self) -> bool {
-        self.error.kind() == ErrorKind::PermissionDenied
+    pub fn kind(&self) -> ErrorKind {
+        self.error.kind()
     }
 
     pub fn what(&self) -> String {
@@ -45,7 +41,7 @@ impl BindError {
 pub fn bind(addresses: &[IpAddr], port: u16) -> Result<(Vec<TcpListener>, u16), BindError> {
     for _ in 1..FREE_PORT_TRIES {
         match try_bind(addresses, port) {
-            Err(error) if port == 0 && error.is_in_use() => {}
+            Err(error) if port == 0 && error.kind() == ErrorKind::AddrInUse => {}
             done => return done,
         }
     }

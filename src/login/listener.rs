@@ -1,5 +1,6 @@
 //! Binds the listener: at the Redirect URI itself, or where `--listen` says.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -61,16 +62,14 @@ fn failure(failures: &[BindError]) -> Error {
     };
     let why: Vec<_> = failures.iter().map(BindError::why).collect();
     let error = Error::local(last.what(), why.join("; "));
-    if last.is_in_use() {
-        error.hint(
+    match last.kind() {
+        ErrorKind::AddrInUse => error.hint(
             "Stop that program, or register a Redirect URI with another port too and give both: \
              --redirect-uri is repeatable.",
-        )
-    } else if last.is_forbidden() {
-        error.hint(
+        ),
+        ErrorKind::PermissionDenied => error.hint(
             "Register a Redirect URI with a port from 1024 up, and give it with --redirect-uri.",
-        )
-    } else {
-        error
+        ),
+        _ => error,
     }
 }

@@ -193,7 +193,7 @@ mod tests {
     fn code(expected: &Expected, line: &str) -> Result<String, &'static str> {
         match expected.parse(&line.replace("STATE", expected.state.as_str()))? {
             Response::Code(code) => Ok(code.expose_secret().to_owned()),
-            Response::Error { error, .. } => Ok(format!("error {error}")),
+            Response::Error(refusal) => Ok(format!("error {}", refusal.error)),
         }
     }
 

@@ -61,18 +61,6 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_is_43_unreserved_characters_and_never_the_same() {
-        let (one, other) = (Verifier::new(), Verifier::new());
-        let text = one.secret().expose_secret();
-        assert_eq!(text.len(), 43);
-        assert!(
-            text.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-        );
-        assert_ne!(text, other.secret().expose_secret());
-    }
-
-    #[test]
     fn only_the_whole_state_matches() {
         let state = State::new();
         assert!(state.matches(state.as_str()));

@@ -228,7 +228,6 @@ mod tests {
     use super::*;
     use crate::properties;
     use proptest::prelude::*;
-    use secrecy::ExposeSecret;
 
     fn sorted(status: u16, body: &[u8]) -> Classified {
         let body = body.to_owned();
@@ -245,13 +244,6 @@ mod tests {
             Classified::Success(fields) => token(fields),
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn an_access_token_alone_is_enough() {
-        let token = answered(r#"{"access_token": "0f0f"}"#).expect("usable");
-        assert_eq!(token.access_token.expose_secret(), "0f0f");
-        assert!(token.expires_in.is_none() && token.refresh_token.is_none());
     }
 
     #[test]
@@ -275,59 +267,6 @@ mod tests {
                 seconds,
                 "{written}"
             );
-        }
-    }
-
-    #[test]
-    fn a_token_that_could_break_a_line_or_a_header_is_refused() {
-        for bad in [
-            r#""a\nb""#,
-            r#""a b""#,
-            r#""é""#,
-            r#""""#,
-            "7",
-            "null",
-            r#""a\u0000""#,
-        ] {
-            assert!(
-                answered(&format!(r#"{{"access_token": {bad}}}"#)).is_err(),
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_oauth_error_is_told_from_a_server_that_is_none() {
-        let refusal = |error: &str, description: Option<&str>| OAuthError {
-            error: error.to_owned(),
-            description: description.map(str::to_owned),
-        };
-        for (status, body, wanted) in [
-            (
-                400,
-                r#"{"error":"invalid_grant","error_description":"Code has expired"}"#,
-                Some(refusal("invalid_grant", Some("Code has expired"))),
-            ),
-            (
-                401,
-                r#"{"error":"Malformed Authorization header"}"#,
-                Some(refusal("Malformed Authorization header", None)),
-            ),
-            (500, r#"{"error":"invalid_grant"}"#, None),
-            (429, r#"{"error":"invalid_grant"}"#, None),
-            (302, r#"{"error":"invalid_grant"}"#, None),
-            (400, "<html>", None),
-            (400, "", None),
-            (400, r#"{"error":403}"#, None),
-            (200, r#"{"access_token":"a"#, None),
-            (200, "[]", None),
-            (404, "{}", None),
-        ] {
-            match (sorted(status, body.as_bytes()), wanted) {
-                (Classified::Error(got), Some(wanted)) => assert_eq!(got, wanted),
-                (Classified::Useless(_), None) => {}
-                (got, _) => panic!("{status} {body}: {got:?}"),
-            }
         }
     }
 

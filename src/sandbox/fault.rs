@@ -86,12 +86,9 @@ impl Kind {
             return Ok(Kind::Status(status));
         }
         if let Some(time) = text.strip_prefix("slow=") {
-            let seconds = time
-                .strip_suffix('s')
-                .and_then(|number| number.parse().ok());
-            return match seconds {
-                Some(1..=3600) => {
-                    let time = Duration::from_secs(seconds.unwrap_or_default());
+            return match time.strip_suffix('s').map(str::parse) {
+                Some(Ok(seconds @ 1..=3600)) => {
+                    let time = Duration::from_secs(seconds);
                     Ok(Kind::Delivery(Delivery::Late(time)))
                 }
                 _ => Err("slow takes seconds, 1 to 3600, such as slow=10s".into()),

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use ureq::{Agent, ResponseExt};
+use ureq::ResponseExt;
 use url::Url;
 
 use super::{Consent, Sandbox};
@@ -40,13 +40,9 @@ impl Sandbox {
 
 /// Opens a page and follows its redirects; returns the address of the last.
 pub fn follow(url: &Url) -> Result<Url, String> {
-    let agent = Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .timeout_recv_response(Some(TIMEOUT))
-        .build()
-        .new_agent();
-    let response = agent.get(url.as_str()).call();
+    let request = ureq::get(url.as_str()).config();
+    let request = request.http_status_as_error(false).proxy(None);
+    let response = request.timeout_global(Some(TIMEOUT)).build().call();
     let response = response.map_err(|error| error.to_string())?;
     Url::parse(&response.get_uri().to_string()).map_err(|error| error.to_string())
 }

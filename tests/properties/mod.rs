@@ -23,7 +23,7 @@ use crate::oauth::authorization::{Response, parse_response};
 use crate::oauth::client::Client;
 use crate::oauth::pkce::State;
 use crate::oauth::proxy;
-use crate::oauth::response::{self, Classified, HttpResponse};
+use crate::oauth::response::{self, Classified, HttpResponse, OAuthError};
 use crate::output::sanitize;
 use crate::sandbox::multipart;
 use crate::store::token::StoredToken;
@@ -70,7 +70,7 @@ pub fn redirect_query(query: &str) {
         let shown = format!("Ok({:?})", Response::Code("x".into()));
         assert_eq!(format!("{response:?}"), shown, "whatever the code");
     }
-    if let Ok(Response::Error { error, .. }) = &response {
+    if let Ok(Response::Error(OAuthError { error, .. })) = &response {
         assert!(!error.is_empty() && all("code").is_empty());
         assert_eq!(all("error").len(), 1);
     }
@@ -91,7 +91,7 @@ pub fn pasted(line: &str) {
     let line = line.replace("STATE", OURS.as_str());
     match expected.parse(&line) {
         Ok(Response::Code(code)) => is_a_code(code.expose_secret()),
-        Ok(Response::Error { error, .. }) => assert!(!error.is_empty()),
+        Ok(Response::Error(refusal)) => assert!(!refusal.error.is_empty()),
         Err(why) => assert!(!why.is_empty()),
     }
     let read = |line: &str| match expected.parse(line) {
