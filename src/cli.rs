@@ -39,7 +39,7 @@ fn long_help() -> String {
     format!("{EXAMPLES}\n\nExit status:{}", statuses.collect::<String>())
 }
 
-/// Gets, keeps and hands out Yandex OAuth tokens.
+/// Get, save and renew OAuth tokens for Yandex APIs
 #[derive(Parser)]
 #[command(
     name = "yandex-token",
@@ -61,7 +61,7 @@ pub struct Cli {
     )]
     pub verbose: bool,
 
-    /// Show only errors and what to act on
+    /// Show only errors, and what to open or type
     #[arg(short, long, global = true, display_order = 100)]
     pub quiet: bool,
 
@@ -114,54 +114,54 @@ fn full_help(arguments: &[OsString]) -> Option<clap::Error> {
 pub enum Command {
     /// Get a token by logging in
     ///
-    /// Opens Yandex's page in the browser, waits on a loopback address for the
+    /// Opens Yandex's page in your browser, waits on a loopback address for the
     /// redirect with the code, exchanges the code, and prints the access token on
-    /// standard output, or keeps it. Everything else goes to standard error.
+    /// standard output, or saves it. All messages go to standard error.
     #[command(verbatim_doc_comment)]
     Login(Box<Login>),
 
-    /// Print a saved token, renewed in time
+    /// Print a saved token, renewing it first if necessary
     Token(Token),
 
-    /// Exchange a refresh token now, and print the new access token
+    /// Renew a token now, and print the new access token
     ///
-    /// Takes the saved token, or YANDEX_REFRESH_TOKEN where that is set: then
-    /// nothing is read from or written to a saved token.
+    /// Renews the saved token, or uses YANDEX_REFRESH_TOKEN if that is set: no
+    /// saved token is read or written then.
     #[command(verbatim_doc_comment)]
     Refresh(Refresh),
 
-    /// Revoke a token at the server, then forget it
+    /// Revoke a saved token at the server, and delete it
     #[command(visible_alias = "logout")]
     Revoke(Revoke),
 
-    /// Show the saved tokens, never their secrets
+    /// List the saved tokens, their accounts and expiry
     #[command(visible_alias = "list")]
     Status(Status),
 
-    /// Run a program with a valid access token in its environment
+    /// Run a program with an access token in its environment
     ///
     /// Without a token the program is not started. The exit status is the
     /// program's; 127 if it is not found, 126 if it can't be run.
     #[command(verbatim_doc_comment)]
     Exec(Exec),
 
-    /// Serve a local stand-in for the Yandex OAuth server
+    /// Run a local stand-in for the Yandex OAuth server
     ///
-    /// Prints YANDEX_OAUTH_URL, YANDEX_CLIENT_ID and YANDEX_CLIENT_SECRET, one a
-    /// line, and serves until it is interrupted. With a program, runs it with
-    /// these in its environment instead, and ends with its status. -v logs each
-    /// request.
+    /// Prints YANDEX_OAUTH_URL, YANDEX_CLIENT_ID and YANDEX_CLIENT_SECRET, one
+    /// per line, and serves until it is interrupted. With a program, it runs the
+    /// program with these variables instead, and exits with its status. -v logs
+    /// each request.
     #[command(verbatim_doc_comment)]
     Sandbox(Sandbox),
 
     /// Print a completion script for a shell
     ///
-    /// The script runs this program at every Tab to complete commands, options
-    /// and their values, and the names of the saved tokens.
+    /// The script runs yandex-token at every Tab to complete commands, options,
+    /// their values, and profiles.
     #[command(verbatim_doc_comment)]
     Completions(Completions),
 
-    /// Print a manual page, of this tool or of one of its commands
+    /// Print the manual page of yandex-token, or of a command
     Man(Man),
 }
 
@@ -170,8 +170,8 @@ pub enum Command {
 Example:
   TOKEN=$(yandex-token token --profile work) || exit
 
-A refresh needs the client secret for most applications:
-YANDEX_CLIENT_SECRET or --client-secret-file.")]
+Most applications need the client secret to renew a token: set
+YANDEX_CLIENT_SECRET, or pass --client-secret-file.")]
 pub struct Token {
     #[command(flatten)]
     pub saved: Saved,
@@ -187,9 +187,9 @@ pub struct Token {
 #[command(after_help = "\
 Examples:
   yandex-token refresh --profile work
-      refresh a saved token whatever life it has left
+      renew a saved token, even if it is still valid
   YANDEX_REFRESH_TOKEN=... yandex-token refresh --format json
-      in CI: from a secret; the JSON holds the next refresh token")]
+      in CI, from a secret: the JSON has the next refresh token")]
 pub struct Refresh {
     #[command(flatten)]
     pub saved: Saved,
@@ -206,7 +206,7 @@ pub struct Revoke {
     #[command(flatten)]
     pub saved: Saved,
 
-    /// Only forget it here; it stays valid there
+    /// Only delete it here: it stays valid at Yandex
     #[arg(long)]
     pub local: bool,
 }
@@ -224,7 +224,7 @@ pub struct Status {
     #[arg(long)]
     pub online: bool,
 
-    /// How to show them: table or json [default: table]
+    /// table or json [default: table]
     #[arg(long, hide_possible_values = true)]
     pub format: Option<StatusFormat>,
 }
@@ -239,7 +239,7 @@ pub enum StatusFormat {
 #[command(after_help = "\
 Example:
   yandex-token exec --profile work -- ./your-script
-      the script finds the token in YANDEX_TOKEN")]
+      the token is in the script's variable YANDEX_TOKEN")]
 pub struct Exec {
     #[command(flatten)]
     pub saved: Saved,

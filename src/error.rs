@@ -20,16 +20,13 @@ pub struct Error {
 /// What each exit status means: an interface. Help and manual take it from
 /// here; [`Kind`] belongs to it.
 pub const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "done"),
-    ("1", "anything not below"),
-    ("2", "usage: an option or a variable is wrong"),
+    ("0", "success"),
+    ("1", "any other error"),
+    ("2", "usage: a wrong option or variable"),
     ("3", "the user denied access"),
     ("4", "timed out waiting for the user"),
     ("5", "the server refused: an OAuth error"),
-    (
-        "6",
-        "the server could not be reached, or is no OAuth server",
-    ),
+    ("6", "the server could not be reached, or failed"),
     ("7", "no usable token: log in"),
     ("8", "a local error: a port, a file, a lock, the keychain"),
     ("129, 130, 143", "hung up, interrupted, terminated"),

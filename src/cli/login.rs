@@ -35,13 +35,14 @@ const INTERACTIVE: [&str; 13] = [
 #[command(
     after_help = "\
 Examples:
-  yandex-token login --client-id ID --save    log in and keep the token
+  yandex-token login --client-id ID --save    log in and save the token
   yandex-token login --device --profile direct --client-id ID
       on a server, or with an application \"for API access\"
   yandex-token login --sandbox                try it, without an account
 
-Register an application \"for user login\" with the Redirect URI that is printed.
-One \"for API access\" (Direct, Metrica) has none: use --device or --paste.",
+ID is the ClientID of an application that you register \"for user login\" at
+https://oauth.yandex.com/client/new, with Redirect URI http://127.0.0.1:8000/.
+For one \"for API access\" (Direct, Metrica), use --device or --paste.",
     mut_arg("output", |arg| arg.conflicts_with_all(SAVING)),
     mut_arg("format", |arg| arg.conflicts_with_all(SAVING))
 )]
@@ -49,8 +50,8 @@ pub struct Login {
     #[command(flatten)]
     pub application: Application,
 
-    /// Keep the token instead of printing it; also
-    /// by --profile, --token-file and --keychain
+    /// Save the token, don't print it. Implied by
+    /// --profile, --token-file and --keychain
     #[arg(long, verbatim_doc_comment)]
     pub save: bool,
 
@@ -58,29 +59,29 @@ pub struct Login {
     pub location: Location,
 
     /// Keep the secrets in the system's keychain, by
-    /// docker-credential-HELPER; none: in a file
+    /// docker-credential-HELPER; none: in the file
     /// [default: the system's own]
     #[arg(long, hide_short_help = true, value_name = "HELPER", num_args = 0..=1,
         value_parser = keychain_helper, default_missing_value = platform::KEYCHAIN,
         conflicts_with = "token_file", verbatim_doc_comment)]
     pub keychain: Option<String>,
 
-    /// Enter a code on any device with a browser
+    /// Log in by entering a code on any device
     #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen"])]
     pub device: bool,
 
-    /// Copy a code from Yandex's page by hand
+    /// Log in by copying a code from Yandex's page
     #[arg(long, conflicts_with = "listen")]
     pub paste: bool,
 
-    /// Service application: a token for this user of
-    /// the organisation (e-mail address or uid)
+    /// As a service application, get the token of a
+    /// user: e-mail address or uid
     #[arg(long, hide_short_help = true, value_name = "USER", value_parser = subject,
         conflicts_with_all = INTERACTIVE, verbatim_doc_comment)]
     pub subject: Option<String>,
 
-    /// Only print the URL: other users can see it
-    /// in the process list when a browser starts
+    /// Only print the URL. Other users can see it in
+    /// the process list while a browser starts
     #[arg(long, verbatim_doc_comment)]
     pub no_browser: bool,
 
@@ -92,7 +93,7 @@ pub struct Login {
     #[command(flatten)]
     pub result: Output,
 
-    /// Log in to a sandbox inside this command
+    /// Log in to a built-in sandbox, not to Yandex
     #[arg(long, conflicts_with_all = SAVING, conflicts_with = "oauth_url")]
     pub sandbox: bool,
 
@@ -108,13 +109,13 @@ pub struct Login {
 pub struct Redirect {
     /// A Redirect URI of the application, exactly as
     /// registered [default: http://127.0.0.1:8000/]
-    /// [env: YANDEX_REDIRECT_URI]. Repeatable: the
-    /// first one whose port is free. Port 0: any port
+    /// [env: YANDEX_REDIRECT_URI]. Repeatable: the first
+    /// whose port is free is used. Port 0: any free port
     #[arg(long, value_name = "URI", value_parser = RedirectUri::parse, verbatim_doc_comment)]
     pub redirect_uri: Vec<RedirectUri>,
 
-    /// Where the listener binds, if not there: behind
-    /// a reverse proxy, or in a container
+    /// Address to listen on, if it is another: behind a
+    /// reverse proxy, or in a container
     #[arg(
         long,
         hide_short_help = true,
@@ -123,13 +124,13 @@ pub struct Redirect {
     )]
     pub listen: Option<SocketAddr>,
 
-    /// PEM certificates, its own first: the listener
-    /// speaks HTTPS itself
+    /// Serve HTTPS with this certificate: PEM, followed
+    /// by its intermediate certificates
     #[arg(long, hide_short_help = true, value_name = "FILE",
         requires_all = ["tls_key", "listen"], verbatim_doc_comment)]
     pub tls_cert: Option<PathBuf>,
 
-    /// PEM private key of the certificate
+    /// Private key of the certificate, PEM
     #[arg(
         long,
         hide_short_help = true,
@@ -142,7 +143,7 @@ pub struct Redirect {
 // What the authorization server is asked for.
 #[derive(Args)]
 pub struct Request {
-    /// Repeatable, or one string with spaces
+    /// Scopes: repeatable, or one string with spaces
     /// [default: all that the application has]
     #[arg(long, value_name = "SCOPE", value_parser = scope, verbatim_doc_comment)]
     pub scope: Vec<String>,
@@ -159,13 +160,13 @@ pub struct Request {
     #[arg(long, hide_short_help = true)]
     pub force_confirm: bool,
 
-    /// Device of the token: 6 to 50 characters
-    /// [default: the saved token's own, else none]
+    /// ID of this device: 6 to 50 characters
+    /// [default: a saved token has one of its own]
     #[arg(long, hide_short_help = true, value_name = "ID", value_parser = device_id,
         verbatim_doc_comment)]
     pub device_id: Option<String>,
 
-    /// Its name in Yandex's list of devices
+    /// Name of this device in Yandex's list of devices
     /// [default for a saved token: the host's name]
     #[arg(long, hide_short_help = true, value_name = "NAME", value_parser = device_name,
         verbatim_doc_comment)]

@@ -15,7 +15,7 @@ Examples:
   yandex-token completions fish | source
       in ~/.config/fish/config.fish
   yandex-token completions powershell | Out-String | Invoke-Expression
-      in the file that $PROFILE names
+      in the file $PROFILE
   eval (yandex-token completions elvish | slurp)
       in ~/.config/elvish/rc.elv")]
 pub struct Completions {
@@ -33,9 +33,9 @@ Examples:
   yandex-token man | man -l -
       read it; on macOS: yandex-token man | mandoc | less -R
   yandex-token man login >yandex-token-login.1
-      install it with the others")]
+      write a page to a file, to install it")]
 pub struct Man {
-    /// The command whose page it is
+    /// Print the page of this command
     #[arg(value_parser = PossibleValuesParser::new(COMMANDS.split(' ')), hide_possible_values = true)]
     pub command: Option<String>,
 }

@@ -18,17 +18,17 @@ Examples:
   yandex-token sandbox -- bash
       try things out in a shell
   yandex-token sandbox --listen 127.0.0.1:8888 --client-id app
-      serve it for programs that are configured by hand
+      run it for programs that you configure yourself
   yandex-token sandbox --fault token/refresh_token:503:2 -- ./your-script
       test how the script handles two failed refreshes")]
 pub struct Sandbox {
-    /// Loopback address to serve at
+    /// Loopback address to listen on
     /// [default: 127.0.0.1 and any free port]
     #[arg(long, value_name = "ADDR:PORT", value_parser = loopback, verbatim_doc_comment)]
     pub listen: Option<SocketAddr>,
 
     /// The user's answer: ask (on a page), allow or deny
-    /// [default: ask; with a program allow]
+    /// [default: ask; with a program, allow]
     #[arg(
         long,
         value_name = "ANSWER",
@@ -61,7 +61,7 @@ pub struct Registered {
     pub client_secret_file: Option<PathBuf>,
 
     /// Register this Redirect URI too. Repeatable;
-    /// http on a loopback address always is
+    /// http on a loopback address needs none
     #[arg(long, value_name = "URI", value_parser = any_uri, verbatim_doc_comment)]
     pub redirect_uri: Vec<String>,
 
@@ -70,14 +70,14 @@ pub struct Registered {
     #[arg(long, value_name = "SCOPE", value_parser = scope, verbatim_doc_comment)]
     pub scope: Vec<String>,
 
-    /// "For API access": the page with the code is
-    /// its only Redirect URI, and no login: scopes
+    /// "For API access": its one Redirect URI is
+    /// the page with the code, and no login: scopes
     #[arg(long, conflicts_with = "redirect_uri", verbatim_doc_comment)]
     pub api_access: bool,
 
-    /// Service application, which may get tokens of
+    /// Service application that may get tokens for
     /// these users: e-mail addresses or uids,
-    /// repeatable or with commas
+    /// repeatable or separated by commas
     #[arg(long, value_name = "USER", value_parser = subject, value_delimiter = ',',
         verbatim_doc_comment)]
     pub service_users: Vec<String>,
@@ -91,7 +91,7 @@ pub struct Tokens {
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub token_lifetime: Option<Duration>,
 
-    /// Don't replace a refresh token when it is used
+    /// Keep the refresh token the same on a refresh
     #[arg(long)]
     pub no_rotation: bool,
 

@@ -27,8 +27,8 @@ pub struct Application {
     pub client_secret_file: Option<PathBuf>,
 
     /// Authorization server [env: YANDEX_OAUTH_URL]
-    /// [default: https://oauth.yandex.com]; the
-    /// accounts of Russia: https://oauth.yandex.ru
+    /// [default: https://oauth.yandex.com; at
+    /// yandex.ru it is https://oauth.yandex.ru]
     #[arg(long, hide_short_help = true, value_name = "URL", value_parser = Server::parse,
         verbatim_doc_comment)]
     pub oauth_url: Option<Server>,
@@ -71,13 +71,13 @@ pub struct Saved {
 // How fresh a saved token must be.
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Renewal {
-    /// Life the token must have left: 90s, 5m, 1h
+    /// Renew if it expires within this: 90s, 5m, 1h
     /// [default: 5m, or less if it can't be renewed]
     #[arg(long, value_name = "DURATION", value_parser = duration, verbatim_doc_comment)]
     pub min_ttl: Option<Duration>,
 
-    /// Never ask the server: exit 7 with less life
-    /// than --min-ttl [env: YANDEX_TOKEN_NO_RENEW=1]
+    /// Never ask the server: exit 7 if less than
+    /// --min-ttl left [env: YANDEX_TOKEN_NO_RENEW=1]
     #[arg(long, verbatim_doc_comment)]
     pub no_renew: bool,
 }
@@ -86,12 +86,12 @@ pub struct Renewal {
 #[derive(Args, Debug, Default, PartialEq)]
 pub struct Output {
     /// token, json, env (YANDEX_TOKEN=...), header
-    /// (Authorization: OAuth ...), or bearer, which
-    /// is the header for Direct [default: token]
+    /// (Authorization: OAuth ...), or bearer (header
+    /// for Direct) [default: token]
     #[arg(long, hide_possible_values = true, verbatim_doc_comment)]
     pub format: Option<Format>,
 
-    /// Write to FILE, mode 0600, instead of printing
+    /// Write to FILE (mode 0600) instead of printing
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -10,29 +10,29 @@ use crate::output::sanitize;
 const HABITS: [(&str, &str); 7] = [
     (
         "whoami",
-        "`yandex-token status --online` shows whose token it is",
+        "`yandex-token status --online` shows whose token is saved",
     ),
     (
         "auth",
-        "`yandex-token login` logs in, `yandex-token status` shows what is saved",
+        "run `yandex-token login` to log in, `yandex-token status` to list the saved tokens",
     ),
-    ("--json", "write --format json"),
+    ("--json", "use --format json"),
     (
         "--port",
-        "write --redirect-uri http://127.0.0.1:PORT/ (sandbox: --listen 127.0.0.1:PORT)",
+        "use --redirect-uri http://127.0.0.1:PORT/ (sandbox: --listen 127.0.0.1:PORT)",
     ),
     (
         "--client-secret",
-        "arguments are visible to every user of the machine: write --client-secret-file FILE \
-         (- is standard input) or set YANDEX_CLIENT_SECRET",
+        "other users can see a program's arguments: use --client-secret-file FILE (- is \
+         standard input), or set YANDEX_CLIENT_SECRET",
     ),
     (
         "--token",
-        "no option takes a token: save it with `yandex-token login --save`",
+        "no option takes a token: get and save one with `yandex-token login --save`",
     ),
     (
         "--refresh-token",
-        "set YANDEX_REFRESH_TOKEN, for `yandex-token refresh`",
+        "set YANDEX_REFRESH_TOKEN, and run `yandex-token refresh`",
     ),
 ];
 
@@ -60,7 +60,7 @@ pub fn explain(mut error: Error) -> Error {
     let takes_program = usage.is_some_and(|usage| usage.contains("-- <"));
     let tip = match habit {
         Some((_, tip)) => tip,
-        None if !is_shown && takes_program => "a program goes behind `--`",
+        None if !is_shown && takes_program => "put `--` before the program",
         None => return error,
     };
     for kind in [

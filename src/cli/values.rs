@@ -10,8 +10,8 @@ use crate::store;
 use crate::store::keychain::is_helper_name;
 
 pub fn profile(text: &str) -> Result<String, String> {
-    let why = "a name of letters, digits and . _ - @ +, never a path; \
-               for a file write --token-file FILE";
+    let why = "a profile is a name of letters, digits and . _ - @ +; \
+               for a path, use --token-file FILE";
     checked(text, store::is_profile_name(text), why)
 }
 
@@ -22,8 +22,8 @@ fn checked(text: &str, is_valid: bool, why: &str) -> Result<String, String> {
 pub fn token_file(path: &OsStr) -> Result<PathBuf, String> {
     match path.as_encoded_bytes() {
         b"" => Err("it is empty".into()),
-        b"-" => Err("a saved token can't be in standard input: give the path of a file".into()),
-        [b'~', ..] => Err("only a shell expands ~: give the whole path, or ./~...".into()),
+        b"-" => Err("a token file can't be standard input: write the path of a file".into()),
+        [b'~', ..] => Err("only a shell expands ~: write the whole path, or ./~...".into()),
         _ => Ok(path.into()),
     }
 }
@@ -86,7 +86,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     match seconds {
         Some(seconds) if unit > 0 && seconds <= MAX => Ok(Duration::from_secs(seconds)),
         _ => Err(
-            "a whole number of seconds, or one with s, m, h or d, such as 5m; at most 100 years"
+            "write a whole number with s, m, h or d, such as 5m, or seconds; at most 100 years"
                 .into(),
         ),
     }
@@ -101,7 +101,7 @@ pub fn variable_name(text: &str) -> Result<String, String> {
 pub fn loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
-        Ok(_) => Err("the sandbox is for this machine only: write 127.0.0.1:PORT".into()),
+        Ok(_) => Err("the sandbox serves this machine only: write 127.0.0.1:PORT".into()),
         Err(_) => Err("write ADDR:PORT, such as 127.0.0.1:8080".into()),
     }
 }

@@ -29,6 +29,8 @@ fn every_help_has_an_example_and_is_plain_text() {
                 done.stdout
             );
             assert!(!done.stdout.contains('\u{1b}'), "{name}");
+            let wide = done.stdout.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{name}");
             assert!(
                 !done.stdout.lines().any(|line| line.ends_with(' ')),
                 "{name}: blanks at a line's end: {}",

@@ -161,7 +161,7 @@ fn a_format_or_duration_that_is_none_is_answered_with_those_there_are() {
     let bad = "m 1.5h 1,5h -1s +1s 5ms 5M 5min 1h30m 0x5s ٥m inf";
     let huge = "99999999999999999999d 18446744073709551615s 307445734561825861m";
     for bad in bad.split(' ').chain(huge.split(' ')).chain([""]) {
-        let says = "a whole number of seconds, or one with s, m, h or d";
+        let says = "write a whole number with s, m, h or d";
         refuses(&format!("--timeout={bad}"), &[], &["--timeout", says]);
     }
 }
@@ -268,14 +268,14 @@ fn what_is_mistyped_is_answered_with_what_is_like_it() {
          token --format jsno           |               | 'json'
          completions zhs               |               | zsh
          man logn                      |               | 'login'
-         exec ./script                 |               | behind `--`
-         sandbox ./script              |               | behind `--`
+         exec ./script                 |               | put `--` before
+         sandbox ./script              |               | put `--` before
          exec                          |               | <PROGRAM>
          whoami                        |               | `yandex-token status --online`
          auth login                    |               | `yandex-token login`
          status --json                 |               | --format json
          login --port 9000             |               | --redirect-uri http://127.0.0.1:PORT/
-         login --client-secret s3cret  |               | visible to every user
+         login --client-secret s3cret  |               | other users can see
          login --client-secret=s3cret  |               | --client-secret-file FILE",
     ) {
         mistyped(line, &[says, instead]);
