@@ -114,8 +114,8 @@ fn a_callback_waits_for_no_idle_connection_in_3050_runs() {
     }
 }
 
-/// Elsewhere it can't be told, without reading, whether a connection has sent
-/// something: see `platform::has_unread`.
+/// Windows can't make room for a new connection at once: see
+/// `platform::MAX_CONNECTIONS`.
 #[cfg(unix)]
 #[test]
 fn a_flood_of_new_connections_does_not_cost_the_callback() {
