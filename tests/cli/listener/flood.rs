@@ -53,11 +53,11 @@ impl Prey {
     /// Checks that it has not grown, and does what it is there for.
     #[track_caller]
     fn survives(self) {
-        let child = match &self {
-            Prey::Login(login) => &login.running.child,
-            Prey::Sandbox(served) => &served.child,
+        let running = match &self {
+            Prey::Login(login) => &login.running,
+            Prey::Sandbox(served) => &served.running,
         };
-        let peak = peak_memory(child.id());
+        let peak = peak_memory(running.child.id());
         assert!(peak < 32 << 10, "{peak} KiB");
         match self {
             Prey::Login(login) => drop(login.succeeds()),

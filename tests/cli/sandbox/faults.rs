@@ -3,10 +3,10 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::browser::{Reply, get, parameter, request};
-use crate::support::sandbox::{FORM, Served, json, redirected, refused, refused_with_a_page};
+use crate::support::browser::{Reply, parameter};
+use crate::support::sandbox::{FORM, OWN, Served, json, redirected, refused, refused_with_a_page};
 use crate::support::waiting::connection;
-use crate::support::{Home, Running, rows, run, wait_for};
+use crate::support::{Home, rows, run, wait_for};
 
 /// A sandbox whose user allows everything, with these faults.
 fn served(faults: &[&str]) -> Served {
@@ -82,7 +82,7 @@ fn slow_answers_that_many_wait_for_give_way() {
     }
     drop(waiting);
     // Nobody waits any more, and nothing does so in their stead.
-    let threads = || std::fs::read_dir(format!("/proc/{}/task", served.child.id()));
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", served.running.child.id()));
     if cfg!(target_os = "linux") {
         wait_for("no threads are left", || threads().unwrap().count() <= 30);
     }
@@ -185,42 +185,37 @@ fn a_fault_that_cannot_be_is_a_usage_error_that_says_what_can() {
 
 #[test]
 fn the_log_tells_each_request_and_never_a_secret_whole() {
-    let home = Home::new();
-    let mut running = Running::start(&mut home.command(&["sandbox", "-v", "--consent", "allow"]));
-    let [origin, id, secret] = running.sandbox_lines();
+    let mut served = Served::allowing(&["-v"]);
     let (code, token) = ("0123456789abcdef", "y0_0123456789abcdef");
-    let form = format!("grant_type=authorization_code&code={code}&client_id={id}");
-    let form = format!("{form}&client_secret={secret}&other=9876543210fedcba");
-    request("POST", &format!("{origin}/token"), FORM, &form);
-    let line = running.line("POST /token");
+    let other = "9876543210fedcba";
+    let form = format!("grant_type=authorization_code&code={code}&{OWN}&other={other}");
+    served.post("/token", &form);
+    let line = served.running.line("POST /token");
     for told in [
         "grant_type=authorization_code",
-        &id,
+        &served.client_id,
         "-> 400 invalid_grant",
         "code=0123…",
     ] {
         assert!(line.contains(told), "{told}: {line}");
     }
-    let info = format!("{origin}/info?oauth_token={token}");
+    let target = format!("/info?oauth_token={token}");
     for scheme in ["OAuth ", "Bearer ", "Basic ", ""] {
         let header = format!("Authorization: {scheme}{token}\r\n");
-        request("GET", &info, &header, "");
-        running.line("GET /info");
+        served.request("GET", &target, &header, "");
+        served.running.line("GET /info");
     }
-    get(&format!("{origin}/nothing\u{1b}[31m"));
-    running.line("/nothing");
-    running.child.kill().unwrap();
-    let done = running.finish();
-    done.hides(&[code, token, &secret, "9876543210fedcba", "\u{1b}"]);
+    served.get("/nothing\u{1b}[31m");
+    served.running.line("/nothing");
+    let secret = served.client_secret.clone();
+    let done = served.end();
+    done.hides(&[code, token, &secret, other, "\u{1b}"]);
 }
 
 #[test]
 fn without_verbose_nothing_is_logged() {
-    let home = Home::new();
-    let mut running = Running::start(&mut home.command(&["sandbox"]));
-    let [origin, ..] = running.sandbox_lines();
-    get(&format!("{origin}/device"));
-    running.child.kill().unwrap();
-    let done = running.finish();
+    let served = Served::start(&[]);
+    served.get("/device");
+    let done = served.end();
     assert!(!done.stderr.contains("/device"), "{done:#?}");
 }

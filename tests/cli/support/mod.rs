@@ -21,7 +21,7 @@ pub mod waiting;
 pub mod webdriver;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -270,11 +270,30 @@ impl Drop for Process {
 /// A running program, its standard error read as it comes.
 pub struct Running {
     pub child: Child,
-    lines: Receiver<String>,
-    stdout: Receiver<String>,
+    stderr_lines: Receiver<String>,
     stdout_lines: Receiver<String>,
     stderr: String,
+    stdout: String,
     pub started: Instant,
+}
+
+/// The lines of a pipe as they come, each with its end.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let mut pipe = BufReader::new(pipe);
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).unwrap() > 0 {
+            if sender
+                .send(String::from_utf8_lossy(&line).into_owned())
+                .is_err()
+            {
+                return;
+            }
+            line.clear();
+        }
+    });
+    lines
 }
 
 impl Running {
@@ -285,37 +304,12 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, lines) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stderr.split(b'\n') {
-                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let (sender, stdout) = channel();
-        let (line_sender, stdout_lines) = channel();
-        let mut pipe = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            loop {
-                let begun = text.len();
-                if pipe.read_until(b'\n', &mut text).unwrap() == 0 {
-                    break;
-                }
-                let line = String::from_utf8_lossy(&text[begun..]);
-                let _ = line_sender.send(line.trim_end_matches('\n').to_owned());
-            }
-            let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
-        });
         Running {
+            stderr_lines: lines(child.stderr.take().unwrap()),
+            stdout_lines: lines(child.stdout.take().unwrap()),
             child,
-            lines,
-            stdout,
-            stdout_lines,
             stderr: String::new(),
+            stdout: String::new(),
             started,
         }
     }
@@ -326,12 +320,11 @@ impl Running {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            match self.stderr_lines.recv_timeout(left) {
                 Ok(line) => {
                     self.stderr.push_str(&line);
-                    self.stderr.push('\n');
                     if line.contains(holds) {
-                        return line;
+                        return line.trim_end_matches('\n').to_owned();
                     }
                 }
                 Err(_) => panic!("{holds:?} was never said:\n{}", self.stderr),
@@ -348,7 +341,9 @@ impl Running {
     /// Waits for a line on standard output, which is read here as it comes.
     #[track_caller]
     pub fn output_line(&mut self) -> String {
-        self.stdout_lines.recv_timeout(PATIENCE).unwrap()
+        let line = self.stdout_lines.recv_timeout(PATIENCE).unwrap();
+        self.stdout.push_str(&line);
+        line.trim_end_matches('\n').to_owned()
     }
 
     /// Waits for the three lines of a sandbox: origin, ID and secret.
@@ -371,9 +366,13 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.stderr.push_str(&line);
-            self.stderr.push('\n');
+        for (text, lines) in [
+            (&mut self.stderr, &self.stderr_lines),
+            (&mut self.stdout, &self.stdout_lines),
+        ] {
+            while let Ok(line) = lines.recv_timeout(PATIENCE) {
+                text.push_str(&line);
+            }
         }
         #[cfg(unix)]
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
@@ -382,8 +381,8 @@ impl Running {
         Finished {
             code: status.code(),
             signal,
-            stdout: self.stdout.recv_timeout(PATIENCE).unwrap(),
-            stderr: self.stderr.clone(),
+            stdout: std::mem::take(&mut self.stdout),
+            stderr: std::mem::take(&mut self.stderr),
         }
     }
 }

@@ -1,15 +1,14 @@
 //! A sandbox that is being served, and a person who presses its buttons.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{self, Serializer};
 
-use super::Home;
 use super::browser::{Reply, address, get, parameter, request};
+use super::{Finished, Home, Running};
 
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -24,11 +23,9 @@ pub fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// A sandbox that is being served, with what it printed.
+/// A sandbox that is being served.
 pub struct Served {
-    pub child: Child,
-    stdout: BufReader<ChildStdout>,
-    pub lines: [String; 3],
+    pub running: Running,
     pub origin: String,
     pub client_id: String,
     pub client_secret: String,
@@ -44,25 +41,13 @@ impl Served {
     }
 
     pub fn run(home: Home, mut command: Command) -> Served {
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let lines = [(); 3].map(|()| {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            line
-        });
-        let value = |line: usize| {
-            let (_, value) = lines[line].trim_end().split_once('=').unwrap_or_default();
-            value.to_owned()
-        };
+        let mut running = Running::start(&mut command);
+        let [origin, client_id, client_secret] = running.sandbox_lines();
         Served {
-            origin: value(0),
-            client_id: value(1),
-            client_secret: value(2),
-            child,
-            stdout,
-            lines,
+            running,
+            origin,
+            client_id,
+            client_secret,
             _home: home,
         }
     }
@@ -72,12 +57,10 @@ impl Served {
         Served::start(&[&["--consent", "allow"], options].concat())
     }
 
-    /// What stands on standard output after the three lines.
-    pub fn end(mut self) -> String {
-        let mut rest = String::new();
-        self.child.kill().unwrap();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        rest
+    /// Ends it.
+    pub fn end(mut self) -> Finished {
+        self.running.child.kill().unwrap();
+        self.running.finish()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -181,13 +164,6 @@ impl Served {
         let action = Url::parse(&self.origin).unwrap().join(&action).unwrap();
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         request("POST", action.as_str(), FORM, &body)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,6 +1,5 @@
 //! A real Chromium, driven over the WebDriver protocol.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -10,7 +9,6 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::browser::{Reply, reply};
 use super::{Home, PATIENCE, free_port, wait_for};
 
 pub struct Chromium {
@@ -83,14 +81,20 @@ impl Chromium {
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
-        let url = url::Url::parse(&format!("{}{path}", self.session)).unwrap();
-        let body = match method {
-            "GET" => String::new(),
-            _ => body.to_string(),
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.session))
+            .header("Content-Type", "application/json");
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent: ureq::Agent = config.timeout_global(Some(PATIENCE)).build().into();
+        let sent = match method {
+            "GET" => agent.run(request.body(()).unwrap()),
+            _ => agent.run(request.body(body.to_string()).unwrap()),
         };
-        let reply = exchange(&url, method, &body);
-        let answer: Value = serde_json::from_str(&reply.body).expect("chromedriver speaks JSON");
-        assert_eq!(reply.status, 200, "{method} {path}: {answer:#}");
+        let mut reply = sent.expect("chromedriver answers");
+        let text = reply.body_mut().read_to_string().unwrap();
+        let answer: Value = serde_json::from_str(&text).expect("chromedriver speaks JSON");
+        assert_eq!(reply.status(), 200, "{method} {path}: {answer:#}");
         answer["value"].clone()
     }
 
@@ -211,34 +215,6 @@ impl Chromium {
         let (page, window) = (self.evaluate(page), self.evaluate(window));
         let fits = page.as_u64() <= window.as_u64();
         assert!(fits, "{page} > {window}: {}", self.title());
-    }
-}
-
-/// One request. chromedriver keeps the connection open whatever it is asked.
-fn exchange(url: &url::Url, method: &str, body: &str) -> Reply {
-    let mut stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let head = format!(
-        "{method} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        url.path(),
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let (mut answer, mut chunk) = (Vec::new(), [0; 65536]);
-    loop {
-        let read = stream.read(&mut chunk).expect("chromedriver answers");
-        answer.extend_from_slice(&chunk[..read]);
-        let so_far = reply(&answer);
-        // It writes its headers without a blank behind the colon.
-        let length = so_far.head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            let is_length = name.eq_ignore_ascii_case("content-length");
-            value.trim().parse().ok().filter(|_| is_length)
-        });
-        if read == 0 || length.is_some_and(|length: usize| so_far.body.len() >= length) {
-            return so_far;
-        }
     }
 }
 
