@@ -16,6 +16,7 @@ mod status;
 mod token;
 
 use std::env;
+use std::io;
 use std::path::PathBuf;
 use std::process::{self, ExitCode, ExitStatus};
 
@@ -124,20 +125,20 @@ fn named_location(options: cli::Location) -> Result<Option<Location>, Error> {
     Ok(name.map(Location::Profile))
 }
 
-/// 127 for a program that isn't there, 126 for one that can't be run: what a
-/// shell says.
-fn not_started(command: &process::Command, error: &std::io::Error) -> ExitCode {
-    let program = command.get_program().to_string_lossy();
-    output::error(&Error::local(format!("running {program}"), error));
-    ExitCode::from(match error.kind() {
-        std::io::ErrorKind::NotFound => 127,
-        _ => 126,
-    })
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    ExitCode::from(match platform::signal_of(status) {
-        Some(signal) => 128u8.wrapping_add(signal),
-        None => status.code().map_or(1, |code| code as u8),
-    })
+/// The status of a program: 127 for one that isn't there, 126 for one that
+/// can't be run, 128 and more for a signal. What a shell says.
+fn exit_code(command: &process::Command, ended: io::Result<ExitStatus>) -> ExitCode {
+    let code = match ended {
+        Ok(status) => match platform::signal_of(status) {
+            Some(signal) => 128u8.wrapping_add(signal),
+            None => status.code().map_or(1, |code| code as u8),
+        },
+        Err(error) => {
+            let program = command.get_program().to_string_lossy();
+            output::error(&Error::local(format!("running {program}"), &error));
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            if is_missing { 127 } else { 126 }
+        }
+    };
+    ExitCode::from(code)
 }

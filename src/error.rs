@@ -4,6 +4,8 @@
 //! A message never holds a secret; text from outside is made harmless where it
 //! is printed (`output`).
 
+use std::fmt::{self, Display, Formatter};
+
 /// Why a command failed. The order of the fields is the order of the message:
 /// `yandex-token: WHAT: WHY`, and on a second line the hint.
 #[derive(Debug, Clone)]
@@ -54,6 +56,13 @@ pub enum Kind {
     /// Whoever read our standard output has gone: nothing to say, and nobody
     /// to say it to.
     ClosedPipe,
+}
+
+/// Without the hint.
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
 }
 
 impl Kind {

@@ -4,9 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::mpsc::channel;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
@@ -15,14 +13,6 @@ use supports_hyperlinks::Stream;
 
 use crate::error::{Error, Kind};
 use crate::signals;
-
-/// How much is said on standard error.
-#[derive(Clone, Copy)]
-enum Level {
-    Quiet,
-    Normal,
-    Verbose,
-}
 
 /// Whether the last line of the terminal is one to be replaced.
 static HAS_PROGRESS: AtomicBool = AtomicBool::new(false);
@@ -33,19 +23,17 @@ static IS_ENDING: AtomicBool = AtomicBool::new(false);
 /// How long a line is waited for while signals are held back.
 const HELD_WRITE_TIME: Duration = Duration::from_millis(500);
 
-static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
 
+/// How much goes to standard error.
 pub fn set_level(quiet: bool, verbose: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => Level::Quiet,
-        (_, true) => Level::Verbose,
-        _ => Level::Normal,
-    };
-    LEVEL.store(level as u8, Ordering::Relaxed);
+    IS_QUIET.store(quiet, Ordering::Relaxed);
+    IS_VERBOSE.store(verbose, Ordering::Relaxed);
 }
 
-fn at_least(level: Level) -> bool {
-    LEVEL.load(Ordering::Relaxed) >= level as u8
+fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -75,14 +63,14 @@ pub fn user_code(code: &str) {
 
 /// What a person wants to know.
 pub fn info(line: &str) {
-    if at_least(Level::Normal) {
+    if !is_quiet() {
         to_stderr(&sanitize(line));
     }
 }
 
 /// Something is not as it should be, and the work goes on.
 pub fn warn(line: &str) {
-    if at_least(Level::Normal) {
+    if !is_quiet() {
         to_stderr(&format!(
             "yandex-token: {WARNING}warning:{WARNING:#} {}",
             sanitize(line)
@@ -92,7 +80,7 @@ pub fn warn(line: &str) {
 
 /// A step taken; only under `--verbose`.
 pub fn debug(line: &str) {
-    if at_least(Level::Verbose) {
+    if IS_VERBOSE.load(Ordering::Relaxed) {
         to_stderr(&format!("yandex-token: {}", sanitize(line)));
     }
 }
@@ -103,7 +91,7 @@ pub fn progress(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let is_wanted = !text.is_empty() && !IS_ENDING.load(Ordering::Relaxed);
     let is_there = HAS_PROGRESS.load(Ordering::Relaxed);
-    if at_least(Level::Normal) && stderr.is_terminal() && (is_there || is_wanted) {
+    if !is_quiet() && stderr.is_terminal() && (is_there || is_wanted) {
         let text = if is_wanted { text } else { "" };
         let _ = write!(stderr, "\r\x1b[K{}", sanitize(text));
         HAS_PROGRESS.store(is_wanted, Ordering::Relaxed);
@@ -121,7 +109,7 @@ pub fn error(error: &Error) {
     if error.kind == Kind::ClosedPipe {
         return;
     }
-    let text = sanitize(&format!("{}: {}", error.what, error.why));
+    let text = sanitize(&error.to_string());
     to_stderr(&format!("{ERROR}yandex-token:{ERROR:#} {text}"));
     if let Some(hint) = &error.hint {
         to_stderr(&format!("{HINT}hint:{HINT:#} {}", sanitize(hint)));
@@ -186,7 +174,7 @@ fn to_stderr(line: &str) {
         true => "\r\x1b[K",
         false => "",
     };
-    let line = match has_colour() {
+    let line = match AutoStream::choice(&std::io::stderr()) != ColorChoice::Never {
         true => format!("{clear}{line}\n"),
         false => format!("{clear}{}\n", anstream::adapter::strip_str(line)),
     };
@@ -195,18 +183,7 @@ fn to_stderr(line: &str) {
         return write();
     }
     // Where nobody reads, a write must not hold the signals back for ever.
-    let (done, written) = channel();
-    let started = thread::Builder::new().spawn(move || {
-        write();
-        let _ = done.send(());
-    });
-    if started.is_ok() {
-        let _ = written.recv_timeout(HELD_WRITE_TIME);
-    }
-}
-
-fn has_colour() -> bool {
-    AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
+    signals::at_most(HELD_WRITE_TIME, write);
 }
 
 /// Characters of what a server or a file says that are shown.

@@ -5,14 +5,36 @@
 //! ignored (`nohup`) stays ignored, and the process still dies by the signal
 //! itself, as its parent expects to see.
 
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// Does the work, but doesn't wait longer for it than that.
+pub fn at_most(limit: Duration, work: impl FnOnce() + Send + 'static) {
+    let (done, finished) = channel();
+    let started = thread::Builder::new().spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    if started.is_ok() {
+        let _ = finished.recv_timeout(limit);
+    }
+}
+
+fn command(program: &[OsString]) -> Command {
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]);
+    command
+}
+
 #[cfg(unix)]
 mod unix {
     use std::env;
-    use std::ffi::OsStr;
+    use std::ffi::OsString;
     use std::process::{Command, ExitStatus};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::channel;
     use std::time::Duration;
     use std::{io, thread};
 
@@ -73,39 +95,31 @@ mod unix {
     /// A command for a program that gets the signals that our caller ignores as
     /// they are. Rust resets SIGPIPE in what it starts; a shell can set it to
     /// be ignored again.
-    pub fn inheriting(program: &OsStr) -> Command {
-        if !IGNORES_PIPE.load(Ordering::Relaxed) {
-            return Command::new(program);
-        }
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args(["-c", "trap '' PIPE; exec \"$@\"", "sh"])
-            .arg(program);
-        shell
+    pub fn inheriting(program: &[OsString]) -> Command {
+        let mut command = match IGNORES_PIPE.load(Ordering::Relaxed) {
+            false => return super::command(program),
+            true => Command::new("/bin/sh"),
+        };
+        command.args(["-c", "trap '' PIPE; exec \"$@\"", "sh"]);
+        command.args(program);
+        command
     }
 
     /// Runs `put_away` when a signal is about to end the process. Called
     /// before any other thread is started, so that all of them inherit it.
-    pub fn before_death(put_away: impl Fn() + Send + Sync + 'static) {
+    pub fn before_death(put_away: fn()) {
         let wanted = wanted();
         if wanted.thread_block().is_err() {
             return;
         }
-        let put_away = Arc::new(put_away);
         thread::spawn(move || {
             loop {
                 if let Ok(signal) = wanted.wait() {
-                    while ARE_HELD.load(Ordering::Relaxed) {
+                    while are_held() {
                         thread::sleep(Duration::from_millis(5));
                     }
                     // A standard error that nobody reads must not keep us.
-                    let (done, finished) = channel();
-                    let put_away = Arc::clone(&put_away);
-                    thread::spawn(move || {
-                        put_away();
-                        let _ = done.send(());
-                    });
-                    let _ = finished.recv_timeout(PUT_AWAY_TIME);
+                    super::at_most(PUT_AWAY_TIME, put_away);
                     let _ = raise(signal);
                     delivered(|| ());
                 }
@@ -184,14 +198,14 @@ pub use unix::{
 };
 
 #[cfg(not(unix))]
-pub fn before_death(_put_away: impl Fn() + Send + Sync + 'static) {}
+pub fn before_death(_put_away: fn()) {}
 
 #[cfg(not(unix))]
 pub fn fail_writes_past_limit() {}
 
 #[cfg(not(unix))]
-pub fn inheriting(program: &std::ffi::OsStr) -> std::process::Command {
-    std::process::Command::new(program)
+pub fn inheriting(program: &[OsString]) -> Command {
+    command(program)
 }
 
 #[cfg(not(unix))]
@@ -216,10 +230,7 @@ impl BlockedSignals {
         BlockedSignals(())
     }
 
-    pub fn run(
-        self,
-        command: &mut std::process::Command,
-    ) -> std::io::Result<std::process::ExitStatus> {
+    pub fn run(self, command: &mut Command) -> std::io::Result<std::process::ExitStatus> {
         command.status()
     }
 }

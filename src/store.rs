@@ -130,10 +130,7 @@ impl Location {
             return Err(error);
         }
         if let Some(Err(error)) = old.filter(|_| is_moved).map(|old| old.erase()) {
-            output::warn(&format!(
-                "the old token is still in the keychain: {}: {}",
-                error.what, error.why
-            ));
+            output::warn(&format!("the old token is still in the keychain: {error}"));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -70,13 +70,23 @@ pub fn server(options: &cli::Application) -> Result<Option<Server>, Error> {
     option_or_variable(options.oauth_url.clone(), "YANDEX_OAUTH_URL", Server::parse)
 }
 
+/// The file with the client secret, by an option or a variable.
+pub fn secret_file(options: &cli::Application) -> Result<Option<PathBuf>, Error> {
+    match &options.client_secret_file {
+        Some(path) => Ok(Some(path.clone())),
+        None => path_variable("YANDEX_CLIENT_SECRET_FILE"),
+    }
+}
+
 /// The client secret that an option or a variable leads to.
 pub fn client_secret(options: &cli::Application) -> Result<Option<ClientSecret>, Error> {
-    if let Some(path) = &options.client_secret_file {
-        return read_secret(path).map(Some);
-    }
-    let file = path_variable("YANDEX_CLIENT_SECRET_FILE")?;
-    match (file, variable("YANDEX_CLIENT_SECRET")?) {
+    let is_option = options.client_secret_file.is_some();
+    let secret = if is_option {
+        None
+    } else {
+        variable("YANDEX_CLIENT_SECRET")?
+    };
+    match (secret_file(options)?, secret) {
         (Some(_), Some(_)) => Err(Error::usage(
             "YANDEX_CLIENT_SECRET and YANDEX_CLIENT_SECRET_FILE",
             "both are set: unset one of them",

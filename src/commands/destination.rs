@@ -62,16 +62,19 @@ impl Destination {
 
     /// Prints or saves the token.
     pub fn put(&self, token: &StoredToken) -> Result<(), Error> {
+        let text = |format: &Format| render(token, *format);
         match self {
-            Destination::Printed(format) => output::result(render(token, *format).expose_secret()),
+            Destination::Printed(format) => output::result(text(format).expose_secret()),
             Destination::Stream(file, path, format) => {
                 let mut file: &File = file;
-                file.write_all(render(token, *format).expose_secret().as_bytes())
-                    .map_err(|e| output::written(&format!("writing {}", path.display()), &e))
+                let written = file.write_all(text(format).expose_secret().as_bytes());
+                let what = format!("writing {}", path.display());
+                written.map_err(|error| output::written(&what, &error))
             }
-            Destination::File(file, format) => file
-                .lock()?
-                .commit(render(token, *format).expose_secret().as_bytes()),
+            Destination::File(file, format) => {
+                let lock = file.lock()?;
+                lock.commit(text(format).expose_secret().as_bytes())
+            }
             Destination::Saved(file, location) => location.commit(file.lock()?, token),
         }
     }
@@ -110,12 +113,11 @@ pub fn rescued(mut error: Error, token: &StoredToken) -> Error {
     if error.kind == Kind::ClosedPipe {
         error.kind = Kind::Other;
     }
-    error.hint(
-        match runtime_dirs().iter().find_map(|dir| keep(token, dir).ok()) {
-            Some(kept) => format!("What was received is kept in {}", kept.display()),
-            None => "What was received could not be kept anywhere: log in again.".to_owned(),
-        },
-    )
+    let kept = runtime_dirs().iter().find_map(|dir| keep(token, dir).ok());
+    error.hint(match kept {
+        Some(kept) => format!("What was received is kept in {}", kept.display()),
+        None => "What was received could not be kept anywhere: log in again.".to_owned(),
+    })
 }
 
 fn keep(token: &StoredToken, dir: &Path) -> io::Result<PathBuf> {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
 
+use super::exit_code;
 use super::saved::Saved;
-use super::{exit_code, not_started};
 use crate::cli;
 use crate::error::Error;
 use crate::platform;
@@ -13,14 +13,11 @@ use crate::signals;
 
 pub fn run(options: cli::Exec) -> Result<ExitCode, Error> {
     let token = Saved::new(options.saved)?.valid(&options.renewal)?;
-    let mut command = signals::inheriting(&options.program[0]);
-    command.args(&options.program[1..]);
+    let mut command = signals::inheriting(&options.program);
     for name in platform::SECRET_VARIABLES {
         command.env_remove(name);
     }
     command.env(options.env, token.secrets.access_token.expose_secret());
-    match signals::delivered(|| platform::become_program(&mut command)) {
-        Ok(status) => Ok(exit_code(status)),
-        Err(error) => Ok(not_started(&command, &error)),
-    }
+    let ended = signals::delivered(|| platform::become_program(&mut command));
+    Ok(exit_code(&command, ended))
 }

@@ -212,7 +212,7 @@ impl Saved {
     }
 
     fn warn(&self, token: &StoredToken, error: &Error) {
-        let mut text = format!("the token is not renewed: {}: {}", error.what, error.why);
+        let mut text = format!("the token is not renewed: {error}");
         if let Some(at) = token.expires_at {
             text += &format!("; it is good until {}", output::date(at));
         }

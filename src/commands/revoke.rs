@@ -14,20 +14,18 @@ const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
 pub fn run(options: cli::Revoke) -> Result<(), Error> {
     let saved = Saved::new(options.saved)?;
     let location = &saved.location;
-    if options.local {
-        // Also what can't be read as a token can be forgotten.
-        if matches!(location.load_file(), Ok(None)) {
-            saved.load()?;
-        }
+    let forget_here = |why: &str| {
         forget(location, location.file()?.lock()?)?;
-        output::info("The token is forgotten here; it stays valid at the server.");
-        return Ok(());
+        output::info(&format!("The token is forgotten here; {why}."));
+        Ok(())
+    };
+    // Also what can't be read as a token can be forgotten.
+    if options.local && !matches!(location.load_file(), Ok(None)) {
+        return forget_here("it stays valid at the server");
     }
     let seen = saved.load()?;
     if seen.login.subject.is_some() {
-        forget(location, location.file()?.lock()?)?;
-        output::info("The token is forgotten here; at the server it ends by itself.");
-        return Ok(());
+        return forget_here("at the server it ends by itself");
     }
     let client = saved.client(&seen)?;
     let lock = location.file()?.lock()?;
@@ -36,16 +34,15 @@ pub fn run(options: cli::Revoke) -> Result<(), Error> {
     lock.make_sure_of_room()?;
     // A token that is revoked must not stay here.
     let held = signals::BlockedSignals::hold();
-    client
-        .revoke(&token.secrets.access_token)
-        .map_err(|error| match error.refusal.as_deref() {
-            Some("unsupported_token_type") => error.hint(format!(
-                "Yandex revokes only tokens that were issued to a device. Withdraw the access at \
-                 {ACCESS_PAGE}, then forget it here: {} --local",
-                location.command("revoke")
-            )),
-            _ => error,
-        })?;
+    let revoked = client.revoke(&token.secrets.access_token);
+    revoked.map_err(|error| match error.refusal.as_deref() {
+        Some("unsupported_token_type") => error.hint(format!(
+            "Yandex revokes only tokens that were issued to a device. Withdraw the access at \
+             {ACCESS_PAGE}, then forget it here: {} --local",
+            location.command("revoke")
+        )),
+        _ => error,
+    })?;
     forget(location, lock)?;
     drop(held);
     output::info("The token is revoked and forgotten.");

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::application::read_secret;
-use super::{exit_code, not_started};
+use super::exit_code;
 use crate::cli;
 use crate::error::Error;
 use crate::output;
@@ -40,11 +40,8 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     let unless_given = if alone { Consent::Ask } else { Consent::Allow };
     let consent = options.consent.unwrap_or(unless_given);
     let (application, tokens) = (options.application, options.tokens);
-    let scopes = application
-        .scope
-        .iter()
-        .flat_map(|scopes| scopes.split(' '));
-    let scopes: Vec<_> = scopes.map(str::to_owned).collect();
+    let words = |scopes: &String| scopes.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let scopes: Vec<_> = application.scope.iter().flat_map(words).collect();
     sandbox::can_be_registered(&scopes, application.api_access)
         .map_err(|why| Error::usage("--scope", why))?;
     let secret = application.client_secret_file.as_deref().map(read_secret);
@@ -72,14 +69,11 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         ("YANDEX_CLIENT_SECRET", sandbox.client_secret),
     ];
     let Some(held) = held else {
-        let export = if stdout().is_terminal() {
-            platform::EXPORT
-        } else {
-            ""
-        };
+        let is_terminal = stdout().is_terminal();
+        let export = if is_terminal { platform::EXPORT } else { "" };
         let lines = variables.map(|(name, value)| format!("{export}{name}={value}\n"));
         output::result(&lines.concat())?;
-        if stdout().is_terminal() {
+        if is_terminal {
             output::info("Paste these lines into the terminal of your program.");
         }
         output::info("Serving the sandbox until it is interrupted.");
@@ -92,8 +86,7 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         .iter()
         .find_map(|parent| PrivateDir::below(parent).ok())
         .ok_or_else(|| Error::local("starting the program", "no directory for its token file"))?;
-    let mut command = signals::inheriting(&options.program[0]);
-    command.args(&options.program[1..]);
+    let mut command = signals::inheriting(&options.program);
     for name in OURS {
         command.env_remove(name);
     }
@@ -108,19 +101,14 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
     if let (false, true, Ok(program)) = (has_browser, consent != Consent::Ask, env::current_exe()) {
         command.env("BROWSER", program);
     }
-    if Path::new(&options.program[0])
-        .file_stem()
-        .is_some_and(|name| name == "bash")
-    {
+    let name = Path::new(&options.program[0]).file_stem();
+    if name.is_some_and(|name| name == "bash") {
         // PS1 itself is set anew by ~/.bashrc.
         command.env("PROMPT_COMMAND", "PS1=\"(sandbox) ${PS1#(sandbox) }\"");
     }
-    let status = held.run(&mut command);
+    let ended = held.run(&mut command);
     drop(dir);
-    match status {
-        Ok(status) => Ok(exit_code(status)),
-        Err(error) => Ok(not_started(&command, &error)),
-    }
+    Ok(exit_code(&command, ended))
 }
 
 /// The URL that a program in the sandbox opens in its browser, which is this

@@ -126,7 +126,7 @@ impl Row {
             row["user"] = json!({ "id": user.id, "login": user.login });
         }
         if let Some(error) = self.error() {
-            row["error"] = json!(format!("{}: {}", error.what, error.why));
+            row["error"] = json!(error.to_string());
         }
         row
     }

@@ -15,10 +15,9 @@ use crate::output;
 
 pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_sandbox: bool) {
     let is_ssh = browser::set("SSH_CONNECTION").is_some();
-    if !redirect_uri.is_loopback() {
-        link("Open this start link in the browser to log in with:", url);
-    } else {
-        link(invitation(browser, "to log in"), url);
+    match redirect_uri.is_loopback() {
+        true => link(invitation(browser), url),
+        false => link("Open this start link in the browser to log in with:", url),
     }
     match browser {
         Browser::Impossible(why) if is_sandbox => return sandbox_user(why),
@@ -30,10 +29,11 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
         return output::info("Waiting for the redirect.");
     }
     if is_ssh && redirect_uri.is_loopback() {
-        output::info("This is an SSH session. On the machine with the browser, first run");
-        output::info("");
-        output::info(&format!("    {}", ssh_line(redirect_uri)));
-        output::info("");
+        let line = format!("    {}", ssh_line(redirect_uri));
+        let first = "This is an SSH session. On the machine with the browser, first run";
+        for line in [first, "", &line, ""] {
+            output::info(line);
+        }
         if paste::can_ask() {
             output::info("or paste here the address that the browser ends up at.");
         }
@@ -45,7 +45,7 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
 }
 
 pub fn paste(url: &Url, browser: &Browser, is_sandbox: bool) {
-    link(invitation(browser, "to log in"), url);
+    link(invitation(browser), url);
     output::info("Yandex then shows a code: copy it.");
     match browser {
         Browser::Impossible(why) if is_sandbox => sandbox_user(why),
@@ -71,17 +71,15 @@ pub fn device(code: &DeviceCode, timeout: Duration) {
 }
 
 /// The first line of a login, before its URL.
-fn invitation(browser: &Browser, what: &str) -> String {
+fn invitation(browser: &Browser) -> &'static str {
     match browser {
-        Browser::Commands(_) => {
-            format!("Opening your browser {what}. If it does not open, visit:")
-        }
-        Browser::Unwanted | Browser::Impossible(_) => format!("Open this URL in a browser {what}:"),
+        Browser::Commands(_) => "Opening your browser to log in. If it does not open, visit:",
+        Browser::Unwanted | Browser::Impossible(_) => "Open this URL in a browser to log in:",
     }
 }
 
-fn link(invitation: impl AsRef<str>, url: &Url) {
-    output::info(invitation.as_ref());
+fn link(invitation: &str, url: &Url) {
+    output::info(invitation);
     output::info("");
     output::url(url.as_str());
     output::info("");

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli;
-use crate::commands::{path_variable, variable};
+use crate::commands::application::secret_file;
+use crate::commands::variable;
 use crate::error::Error;
 use crate::login::redirect_uri::RedirectUri;
 use crate::output;
@@ -144,10 +145,7 @@ fn redirect_variable(uris: &mut Vec<RedirectUri>, is_option: bool) -> Result<(),
 pub fn check_options(options: &cli::Login) -> Result<(), Error> {
     let has_several = options.redirect.redirect_uri.len() > 1;
     let several = "cannot be used with more than one '--redirect-uri'";
-    let secret_file = match &options.application.client_secret_file {
-        Some(path) => Some(path.clone()),
-        None => path_variable("YANDEX_CLIENT_SECRET_FILE")?,
-    };
+    let secret_file = secret_file(&options.application)?;
     if options.paste && secret_file.is_some_and(|path| path.as_os_str() == "-") {
         let why = "cannot be used with '--client-secret-file -': both read standard input";
         let error = Error::usage("--paste", why);

@@ -6,7 +6,7 @@ use crate::cli::{self, values};
 use crate::commands::application::{self, no_client_id};
 use crate::commands::sandbox::IN_SANDBOX;
 use crate::commands::saved::{client_secret, sharing_device};
-use crate::commands::{option_or_variable, path_variable, variable};
+use crate::commands::{option_or_variable, variable};
 use crate::error::Error;
 use crate::oauth::Server;
 use crate::oauth::client::Client;
@@ -71,7 +71,10 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
             }
         }
     }
-    let secret_file = secret_file(options)?.or_else(|| last?.client_secret_file.clone());
+    let secret_file = application::secret_file(&options.application)?;
+    let secret_file = secret_file.filter(|path| path.is_file());
+    let secret_file = secret_file.and_then(|path| absolute(&path));
+    let secret_file = secret_file.or_else(|| last?.client_secret_file.clone());
     let remember = LoginOptions {
         client_secret_file: secret_file.filter(|_| client_secret.is_some()),
         scope_asked: joined(&options.request.scope),
@@ -168,16 +171,6 @@ fn device_id(memory: Option<&StoredToken>, location: &Location) -> String {
         (is_usable && sharing_device(token, location).is_empty()).then_some(id)
     });
     kept.unwrap_or_else(random::uuid)
-}
-
-/// The file that the client secret comes from, as the next login can find it.
-fn secret_file(options: &cli::Login) -> Result<Option<String>, Error> {
-    let given = match &options.application.client_secret_file {
-        Some(path) => Some(path.clone()),
-        None => path_variable("YANDEX_CLIENT_SECRET_FILE")?,
-    };
-    let regular = given.filter(|path| path.is_file());
-    Ok(regular.and_then(|path| absolute(&path)))
 }
 
 pub fn joined(scopes: &[String]) -> Option<String> {

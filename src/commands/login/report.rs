@@ -20,7 +20,7 @@ impl Session {
             }
             return;
         };
-        let failed = |error: Error| output::debug(&format!("{}: {}", error.what, error.why));
+        let failed = |error: Error| output::debug(&error.to_string());
         let user = user_info(
             &self.client.server,
             &token.secrets.access_token,
