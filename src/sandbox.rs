@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use serde_json::json;
 
 use crate::error::Error;
 use crate::http::{self, Request, Response, Server};
@@ -179,14 +180,13 @@ type Refusal = (&'static str, &'static str);
 /// `Authorization` header are phrases, with a status of their own and no
 /// description.
 fn error((error, description): (&str, &str)) -> Response {
-    let (status, body) = match error {
+    match error {
         "Basic auth required" | "Malformed Authorization header" => {
-            (401, serde_json::json!({ "error": error }))
+            Response::json(401, &json!({ "error": error }))
         }
         _ => {
-            let body = serde_json::json!({ "error": error, "error_description": description });
-            (400, body)
+            let body = json!({ "error": error, "error_description": description });
+            Response::json(400, &body)
         }
-    };
-    Response::json(status, &body)
+    }
 }

@@ -43,14 +43,12 @@ impl RedirectUri {
             url,
         };
         match uri.url.scheme() {
-            "https" => Ok(uri),
-            "http" if uri.is_loopback() => Ok(uri),
-            "http" => Err(
+            "http" if !uri.is_loopback() => Err(
                 "http is for loopback addresses only, such as http://127.0.0.1:8000/; \
                  for another host write https:// and add --listen"
                     .into(),
             ),
-            _ => Err(format!("write a URL like {}", RedirectUri::DEFAULT)),
+            _ => Ok(uri),
         }
     }
 

@@ -70,6 +70,9 @@ fn in_turn<T>(
     limit: Duration,
     connect: impl Fn(SocketAddr, Duration) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    if let [only] = addresses {
+        return connect(*only, limit);
+    }
     let until = Instant::now() + limit;
     let count = addresses.len();
     let mut last = Error::Timeout(Timeout::Connect);
@@ -78,9 +81,9 @@ fn in_turn<T>(
         if left.is_zero() {
             break;
         }
-        let limit = match at < count && count > 1 {
+        let limit = match at < count {
             true => left.min(FIRST_TRY),
-            false => left.div_f64((2 * count - at).min(count) as f64),
+            false => left.div_f64((2 * count - at) as f64),
         };
         match connect(*address, limit) {
             Ok(connection) => return Ok(connection),

@@ -65,18 +65,14 @@ impl Parameters {
     /// Checks the device's ID and name, where they are given.
     pub fn check_device(&self) -> Result<(), Refusal> {
         let id = self.get("device_id").unwrap_or("device");
-        if !(6..=50).contains(&id.len()) || !id.bytes().all(|b| (32..=126).contains(&b)) {
-            return Err((
-                "invalid_request",
-                "device_id is not 6 to 50 ASCII characters",
-            ));
-        }
-        if self.get("device_name").unwrap_or_default().chars().count() > 100 {
-            return Err((
-                "invalid_request",
-                "device_name is longer than 100 characters",
-            ));
-        }
-        Ok(())
+        let name = self.get("device_name").unwrap_or_default();
+        let why = if !(6..=50).contains(&id.len()) || !id.bytes().all(|b| (32..=126).contains(&b)) {
+            "device_id is not 6 to 50 ASCII characters"
+        } else if name.chars().count() > 100 {
+            "device_name is longer than 100 characters"
+        } else {
+            return Ok(());
+        };
+        Err(("invalid_request", why))
     }
 }
