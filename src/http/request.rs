@@ -227,26 +227,8 @@ impl<'a, S: Read + Write> Reader<'a, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::properties;
     use proptest::prelude::*;
-
-    #[test]
-    fn the_host_is_compared_without_port_or_case() {
-        for (target, header, host) in [
-            ("/", "LocalHost:80", "localhost"),
-            ("/", "[::1]:8000", "[::1]"),
-            ("/", "[::1]", "[::1]"),
-            ("/", "a@b", "a@b"),
-            // An absolute target beats the header.
-            ("http://a.example/x", "b.example", "a.example"),
-        ] {
-            let head = format!("GET {target} HTTP/1.1\r\nHost: {header}\r\n\r\n");
-            let parsed = Request::parse(head.as_bytes()).expect("it is right");
-            let (request, length) = parsed.expect("it is whole");
-            assert_eq!((request.host(), length), (host.to_owned(), head.len()));
-        }
-    }
 
     proptest! {
         #[test]

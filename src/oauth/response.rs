@@ -251,15 +251,28 @@ mod tests {
         for (written, seconds) in [
             ("31536000", Some(31_536_000)),
             ("\"3600\"", Some(3600)),
+            ("\" 7200 \"", Some(7200)),
             ("3600.5", Some(3600)),
             ("0", Some(0)),
             ("-5", Some(0)),
+            ("-0.0", Some(0)),
+            ("-18446744073709551616", Some(0)),
+            ("1e-300", Some(0)),
             ("1e18", Some(1_000_000_000_000_000_000)),
             ("1e300", Some(u64::MAX)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            ("\"1e999\"", Some(u64::MAX)),
+            ("\"inf\"", Some(u64::MAX)),
             ("null", None),
+            ("true", None),
+            ("\"\"", None),
             ("\"soon\"", None),
+            ("\"0x10\"", None),
             ("\"NaN\"", None),
             ("[1]", None),
+            ("{}", None),
         ] {
             let body = format!(r#"{{"access_token": "t", "expires_in": {written}}}"#);
             assert_eq!(

@@ -33,6 +33,7 @@ fn only_exactly_one_code_or_error_with_our_state_ends_the_login() {
          ?error=a&error=a&state=STATE
          ?state=STATE
          ?code=&state=STATE
+         ?code=a%20b&state=STATE
          ?error=&state=STATE",
     ) {
         let query = query.replace("SHORTER", &state[..state.len() - 1]);

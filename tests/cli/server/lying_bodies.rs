@@ -145,21 +145,11 @@ fn an_answer_that_drips_or_never_comes_is_not_waited_for_past_the_deadline() {
 #[test]
 fn a_lifetime_past_all_measure_loses_no_token() {
     for [written, left] in rows(
-        r#"18446744073709551615       | 18446744073709551615
-           18446744073709551616       | 18446744073709551615
-           99999999999999999999999999 | 18446744073709551615
-           1e308                      | 18446744073709551615
-           "1e999"                    | 18446744073709551615
-           "inf"                      | 18446744073709551615
-           "NaN"                      |
-           "0x10"                     |
-           ""                         |
-           true                       |
-           {}                         |
-           -18446744073709551616      | 0
-           -0.0                       | 0
-           1e-300                     | 0
-           " 7200 "                   | 7200"#,
+        r#"18446744073709551616  | 18446744073709551615
+           "1e999"               | 18446744073709551615
+           "NaN"                 |
+           -18446744073709551616 | 0
+           " 7200 "              | 7200"#,
     ) {
         let answer = TRUE.replace("\"expires_in\":300", &format!("\"expires_in\":{written}"));
         let told = tell(REQUESTS[0], move || http(200, "", answer.as_bytes()));
