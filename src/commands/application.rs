@@ -143,7 +143,7 @@ fn prompt(line: &mut String) -> std::io::Result<usize> {
 fn checked(text: &str) -> Result<SecretString, &'static str> {
     let text = text.trim();
     match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
-        "" => Err("nothing is in it"),
+        "" => Err("it is empty"),
         text if text.contains(char::is_control) => Err("more than one line: not a client secret"),
         text => Ok(text.into()),
     }

@@ -175,7 +175,7 @@ impl Session {
             Response::Code(code) => code,
             Response::Error(refusal) => return Err(denied(&refusal)),
         };
-        output::debug("the code has come");
+        output::debug("received the code");
         self.client
             .exchange_code(&code, &request.verifier, redirect_uri)
     }

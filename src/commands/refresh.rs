@@ -21,7 +21,7 @@ pub fn run(options: cli::Refresh) -> Result<(), Error> {
         && let Some(token) = variable(VARIABLE)?
     {
         if token.contains(char::is_control) {
-            return Err(Error::usage(VARIABLE, "not one line with a token"));
+            return Err(Error::usage(VARIABLE, "it is not a token on one line"));
         }
         return from_variable(&options, token.into());
     }
@@ -36,16 +36,13 @@ fn from_variable(options: &cli::Refresh, refresh_token: SecretString) -> Result<
     let destination = Destination::print(&options.result)?;
     let _held = signals::BlockedSignals::hold();
     let answer = client.refresh(&refresh_token).map_err(|error| {
-        let hint = format!("{VARIABLE} is used up or has expired: log in again.");
+        let hint = format!("{VARIABLE} was already used, or has expired: log in again.");
         login_again(error, hint)
     })?;
     let rotated = answer.refresh_token.as_ref();
     let rotated = rotated.is_some_and(|new| new.expose_secret() != refresh_token.expose_secret());
     if rotated && options.result.format != Some(Format::Json) {
-        output::warn(
-            "the server gave a new refresh token, and this format drops it: \
-             --format json prints both",
-        );
+        output::warn("the server issued a new refresh token, which only --format json prints");
     }
     let mut token = StoredToken::new(answer, &client, None);
     token.secrets.refresh_token.get_or_insert(refresh_token);

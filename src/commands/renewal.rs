@@ -47,7 +47,7 @@ impl Saved {
         }
         if no_renew {
             let enough = enough.as_secs();
-            let why = format!("it has less than {enough} s left, and renewal is off");
+            let why = format!("it has less than {enough} s left, and --no-renew is set");
             let error = Error::new(Kind::NoToken, "the saved token", why);
             return Err(error.hint(self.location.login_again()));
         }
@@ -100,7 +100,7 @@ impl Saved {
     /// Renews a due token, never at the cost of the one at hand.
     fn renew_on_the_way(&self, token: StoredToken, no_renew: bool) -> StoredToken {
         let renewed = match no_renew {
-            true => Err(Error::new(Kind::NoToken, RENEWING, "renewal is off").into()),
+            true => Err(Error::new(Kind::NoToken, RENEWING, "--no-renew is set").into()),
             false => self.try_to_renew(&token),
         };
         match renewed {
@@ -205,7 +205,7 @@ impl Saved {
         }
         let mut error = Error::new(Kind::Refused, RENEWING, output::short(refusal));
         if refusal == "invalid_client" {
-            error = error.hint("Check the client ID and the client secret: YANDEX_CLIENT_SECRET or --client-secret-file.");
+            error = error.hint("Check the client ID and the client secret (YANDEX_CLIENT_SECRET or --client-secret-file).");
         }
         error.refusal = Some(refusal.to_owned());
         login_again(error, self.location.login_again())
@@ -214,10 +214,10 @@ impl Saved {
     fn warn(&self, token: &StoredToken, error: &Error) {
         let mut text = format!("the token is not renewed: {error}");
         if let Some(at) = token.expires_at {
-            text += &format!("; it is good until {}", output::date(at));
+            text += &format!("; it is valid until {}", output::date(at));
         }
         if error.kind == Kind::NoToken || token.is_in_warning_time(now()) {
-            text += &format!("; to log in again: {}", self.location.login());
+            text += &format!("; to log in again, run {}", self.location.login());
         }
         output::warn(&text);
     }
@@ -229,7 +229,7 @@ fn no_renew(options: &cli::Renewal) -> Result<bool, Error> {
         _ if options.no_renew => Ok(true),
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
-        Some(_) => Err(Error::usage("YANDEX_TOKEN_NO_RENEW", "write 1 or 0")),
+        Some(_) => Err(Error::usage("YANDEX_TOKEN_NO_RENEW", "it must be 1 or 0")),
     }
 }
 

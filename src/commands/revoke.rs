@@ -14,18 +14,20 @@ const ACCESS_PAGE: &str = "https://id.yandex.ru/personal/data-access";
 pub fn run(options: cli::Revoke) -> Result<(), Error> {
     let saved = Saved::new(options.saved)?;
     let location = &saved.location;
-    let forget_here = |why: &str| {
+    let delete_here = |until: &str| {
         forget(location, location.file()?.lock()?)?;
-        output::info(&format!("The token is forgotten here; {why}."));
+        output::info(&format!(
+            "Deleted the saved token. It stays valid at the server{until}."
+        ));
         Ok(())
     };
-    // Also what can't be read as a token can be forgotten.
+    // Also what can't be read as a token can be deleted.
     if options.local && !matches!(location.load_file(), Ok(None)) {
-        return forget_here("it stays valid at the server");
+        return delete_here("");
     }
     let seen = saved.load()?;
     if seen.login.subject.is_some() {
-        return forget_here("at the server it ends by itself");
+        return delete_here(" until it expires");
     }
     let client = saved.client(&seen)?;
     let lock = location.file()?.lock()?;
@@ -38,17 +40,17 @@ pub fn run(options: cli::Revoke) -> Result<(), Error> {
     revoked.map_err(|error| match error.refusal.as_deref() {
         Some("unsupported_token_type") => error.hint(format!(
             "Yandex revokes only tokens that were issued to a device. Withdraw the access at \
-             {ACCESS_PAGE}, then forget it here: {} --local",
+             {ACCESS_PAGE}, then delete it here: {} --local",
             location.command("revoke")
         )),
         _ => error,
     })?;
     forget(location, lock)?;
     drop(held);
-    output::info("The token is revoked and forgotten.");
+    output::info("Revoked the token and deleted it.");
     for name in sharing_device(&token, location) {
         output::info(&format!(
-            "The profile {name} has a token of the same application and device: it may be revoked too."
+            "Profile {name} has a token for the same application and device, which may be revoked too."
         ));
     }
     Ok(())

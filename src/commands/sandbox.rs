@@ -74,9 +74,9 @@ pub fn run(options: cli::Sandbox) -> Result<ExitCode, Error> {
         let lines = variables.map(|(name, value)| format!("{export}{name}={value}\n"));
         output::result(&lines.concat())?;
         if is_terminal {
-            output::info("Paste these lines into the terminal of your program.");
+            output::info("Paste these lines into the terminal where you run your program.");
         }
-        output::info("Serving the sandbox until it is interrupted.");
+        output::info("The sandbox is running. Press Ctrl-C to stop it.");
         loop {
             std::thread::park();
         }

@@ -74,9 +74,9 @@ impl Saved {
                 if !its.is_yandex() && named.as_ref() != Some(&its) {
                     return Err(Error::usage(
                         format!("the saved token is from {}", its.origin()),
-                        "that is not Yandex, so no secret is sent there unless you say so",
+                        "it is not Yandex's, so no secret is sent there without --oauth-url",
                     )
-                    .hint(format!("If it is right, add --oauth-url {}", its.origin())));
+                    .hint(format!("If you trust it, add --oauth-url {}", its.origin())));
                 }
                 its
             }
@@ -112,7 +112,7 @@ pub fn client_secret(
     let is_safe = |path: &Path| is_ours_alone(path).unwrap_or(true);
     if !is_safe(&location.path()?) || !is_safe(path) {
         output::warn(&format!(
-            "the client secret file {} is not used: it or the token file can be written by others",
+            "the client secret file {} is not used: others can write it or the token file",
             output::short(&path.to_string_lossy())
         ));
         return given();
@@ -145,13 +145,12 @@ pub fn client_for(token: &StoredToken, client: &Client) -> Result<Client, Error>
 /// The error where no token is saved.
 pub fn none_saved(location: &Location) -> Error {
     let is_id_set = matches!(variable("YANDEX_CLIENT_ID"), Ok(Some(_)));
-    let id = if is_id_set { "" } else { " --client-id ID" };
-    Error::new(
-        Kind::NoToken,
-        location.to_string(),
-        "no token is saved there",
-    )
-    .hint(format!("Log in: {}{id}", location.login()))
+    let id = match is_id_set {
+        true => "",
+        false => " --client-id ID (`yandex-token login --help` says where to get an ID)",
+    };
+    Error::new(Kind::NoToken, location.to_string(), "no token is saved")
+        .hint(format!("Log in: {}{id}", location.login()))
 }
 
 /// The other profiles whose token the server may take for the same: Yandex

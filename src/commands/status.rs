@@ -167,7 +167,7 @@ impl Row {
             match token.expires_at {
                 Some(at) if token.is_expired() => format!("{}, expired", output::date(at)),
                 Some(at) => output::date(at),
-                None => "not known".to_owned(),
+                None => "unknown".to_owned(),
             },
             match token
                 .next_renewal_at(now)
@@ -177,7 +177,7 @@ impl Row {
                 Some(at) => output::date(at),
                 None => "none".to_owned(),
             },
-            scope.unwrap_or_else(|| "all of the application's".to_owned()),
+            scope.unwrap_or_else(|| "all".to_owned()),
         ]
     }
 }

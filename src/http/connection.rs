@@ -73,8 +73,8 @@ impl Connection {
             Err(Rejection::Tls) => {
                 self.server.tls_warning.call_once(|| {
                     output::warn(
-                        "a client speaks HTTPS to the listener, which speaks plain HTTP: \
-                         use http:// here, or HTTPS at a reverse proxy in front",
+                        "a client sent HTTPS to the listener, which serves plain HTTP: use \
+                         http://, or a reverse proxy for HTTPS",
                     );
                 });
                 return Err(ErrorKind::InvalidData.into());

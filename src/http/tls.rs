@@ -80,7 +80,7 @@ fn plain(error: &rustls::pki_types::pem::Error) -> String {
     use rustls::pki_types::pem::Error::{Io, NoItemsFound};
     match error {
         Io(error) => error.to_string(),
-        NoItemsFound => "there is nothing in PEM in it that fits".into(),
-        _ => "it is not in PEM".into(),
+        NoItemsFound => "there is no PEM key or certificate in it".into(),
+        _ => "it is not valid PEM".into(),
     }
 }

@@ -124,7 +124,7 @@ fn run(mut command: Command) -> Result<(), String> {
     let is_believed =
         program == "powershell.exe" || (platform::LAUNCHERS_TELL && !program.ends_with(".exe"));
     let child = crate::signals::delivered(|| command.spawn());
-    let child = child.map_err(|error| format!("could not be started ({error})"))?;
+    let child = child.map_err(|error| format!("did not start: {error}"))?;
     watch(child, is_believed)
 }
 

@@ -33,7 +33,10 @@ pub fn wait(
         sleep(interval.min(left()), deadline);
         if left().is_zero() {
             let why = match fault {
-                Some(fault) => format!("the code is no longer valid; lastly {}", fault.why),
+                Some(fault) => format!(
+                    "the code is no longer valid; the last request failed: {}",
+                    fault.why
+                ),
                 None => "the code was not entered in time".to_owned(),
             };
             return Err(Error::new(Kind::TimedOut, WHAT, why));
@@ -43,7 +46,7 @@ pub fn wait(
             Poll::Pending => fault = None,
             Poll::SlowDown => interval += SLOW_DOWN,
             Poll::Fault(error) => {
-                output::debug(&format!("{}: {}; going on", error.what, error.why));
+                output::debug(&format!("{}: {}; trying again", error.what, error.why));
                 fault = Some(error);
             }
         }

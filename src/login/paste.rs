@@ -66,14 +66,14 @@ pub fn read(
         let left = deadline.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(left).map_err(|error| {
             let why = match error {
-                RecvTimeoutError::Timeout => "no code came in time",
-                RecvTimeoutError::Disconnected => "the input ended before a code came",
+                RecvTimeoutError::Timeout => "timed out",
+                RecvTimeoutError::Disconnected => "the input ended without a code",
             };
             Error::new(Kind::TimedOut, WHAT, why)
         })?;
         match expected.parse(&line) {
             Ok(response) => return Ok(response),
-            Err(why) if terminal => output::prompt(&format!("That is not the answer: {why}.")),
+            Err(why) if terminal => output::prompt(&format!("That can't be used: {why}.")),
             Err(why) => return Err(Error::new(Kind::Other, WHAT, why)),
         }
     }
@@ -90,9 +90,7 @@ pub fn listen(expected: Expected, answer: impl Fn(Response) + Send + 'static) {
         while let Some(line) = next_line() {
             match expected.parse(&line) {
                 Ok(response) => answer(response),
-                Err(why) => output::prompt(&format!(
-                    "That is not the answer: {why}. Still waiting for it."
-                )),
+                Err(why) => output::prompt(&format!("That can't be used: {why}. Still waiting.")),
             }
         }
     });
@@ -130,7 +128,7 @@ impl Expected {
         let path = text.split(['?', '&', '=']).next().unwrap_or_default();
         if !text.contains("://") && !path.contains(['/', ':', '.']) {
             let response = parse_response(text.trim_start_matches('?'), &self.state);
-            return response.map_err(|_| "a query alone must have the state of this login");
+            return response.map_err(|_| "this query has no code, or not the state of this login");
         }
         let with_scheme = match text.contains("://") {
             true => text,

@@ -238,15 +238,15 @@ impl Client {
                 ));
             }
             ("invalid_client", None) => {
-                "Check the client ID. An application that needs its client secret gets it \
-                 from YANDEX_CLIENT_SECRET or --client-secret-file."
+                "Check the client ID. If the application needs its client secret, set \
+                 YANDEX_CLIENT_SECRET or pass --client-secret-file."
             }
             ("invalid_grant" | "bad_verification_code", _) => {
-                "A code is good once and for ten minutes: log in again."
+                "A code can be used once, within ten minutes: log in again."
             }
             ("invalid_scope", _) => "The application's scopes have changed: log in again.",
             ("unauthorized_client", _) => {
-                "The application is waiting for moderation, or was turned down."
+                "The application is waiting for moderation, or was rejected."
             }
             _ => return None,
         };
@@ -287,7 +287,7 @@ pub(super) fn useless(what: &str, why: &str) -> Error {
             "Yandex takes this machine for a robot. Open the OAuth URL in a browser here, or try \
              later or from another network."
         }
-        false => "Check that the OAuth URL is that of an OAuth server, and that it works now.",
+        false => "Check the OAuth URL, and whether the server works.",
     };
     Error::new(Kind::Unreachable, what, why).hint(hint)
 }

@@ -8,17 +8,19 @@ use rustls::{AlertDescription, CertificateError as Bad, Error as Tls};
 use ureq::Timeout;
 
 use crate::output::short;
+use crate::platform;
 
 /// What a request failed for, and what the user can do about it.
 type Explained = (String, Option<&'static str>);
 
 const CLOCK: &str =
-    "Check this machine's clock. If it is right, the server's owner has to fix this.";
-const AUTHORITIES: &str = "The server's certificate is checked against this system's certificate \
-     authorities (package ca-certificates); SSL_CERT_FILE specifies others.";
-const NO_TLS: &str = "It may speak plain http, or a proxy or a sign-in page answers for it.";
+    "Check this machine's clock. If it is right, only the server's owner can fix this.";
+const AUTHORITIES: &str = "Install the package ca-certificates. If it is there, and you trust the \
+     certificate's authority, add it to the system's trust store, or set SSL_CERT_FILE to its \
+     PEM file.";
+const NO_TLS: &str = "Check the OAuth URL, and that no proxy or sign-in page answers in its place.";
 const OLD_TLS: &str = "the server supports neither TLS 1.2 nor 1.3";
-const OTHER_HOST: &str = "Check the OAuth URL, and that no proxy answers for it.";
+const OTHER_HOST: &str = "Check the OAuth URL, and that no proxy answers in its place.";
 
 /// Why a request failed.
 pub fn explain(error: &ureq::Error) -> Explained {
@@ -27,6 +29,7 @@ pub fn explain(error: &ureq::Error) -> Explained {
     }
     let why = match error {
         ureq::Error::HostNotFound => "the host was not found",
+        ureq::Error::Io(error) if platform::is_lookup(error) => "the host was not found",
         ureq::Error::ConnectionFailed => "no connection",
         ureq::Error::Timeout(Timeout::Connect) => "no connection within 10 s",
         ureq::Error::Timeout(_) => "no answer within 30 s",
@@ -115,7 +118,7 @@ fn no_authorities() -> Explained {
                 "no certificate can be read from {name} ({})",
                 path.display()
             ),
-            Some("It must lead to the certificate authorities to trust, in PEM."),
+            Some("Set it to the PEM file of the certificate authorities to trust, or unset it."),
         ),
         None => (
             "no certificate authority is known here".into(),

@@ -176,13 +176,13 @@ fn failed(error: &ureq::Error, agent: &Agent, url: &Url, what: &str) -> Error {
         if matches!(error, ureq::Error::ConnectProxyFailed(why) if why.contains("407")) {
             why = match proxy::offered_schemes(proxy, url) {
                 Some(schemes) => format!(
-                    "the proxy wants authentication by {schemes} (407); this program has Basic"
+                    "the proxy requires authentication by {schemes} (407); this program has Basic"
                 ),
-                None => "the proxy wants another user or password (407)".to_owned(),
+                None => "the proxy requires another user or password (407)".to_owned(),
             };
         }
         hint = Some(format!(
-            "The way there leads through the proxy {}:{}, which HTTPS_PROXY or ALL_PROXY names.",
+            "Check the proxy {}:{}, which HTTPS_PROXY or ALL_PROXY sets.",
             proxy.host(),
             proxy.port()
         ));

@@ -113,7 +113,7 @@ impl AtomicFile {
                 let lock = self.lock.as_ref().unwrap_or(&self.target);
                 let lock = platform::quoted(&lock.to_string_lossy());
                 return Err(if platform::HAS_FUSER {
-                    error.hint(format!("`fuser {lock}` names it."))
+                    error.hint(format!("`fuser {lock}` shows which one."))
                 } else {
                     error
                 });

@@ -83,7 +83,7 @@ impl Entry {
         let kept = self.get_text()?;
         match kept.is_some_and(|kept| kept.expose_secret() == secret.expose_secret()) {
             true => Ok(()),
-            false => Err(self.failed("store", "what it was given is not there")),
+            false => Err(self.failed("store", "it did not keep the entry")),
         }
     }
 
@@ -180,7 +180,7 @@ impl Entry {
     fn failed(&self, action: &str, why: impl ToString) -> Error {
         let what = format!("docker-credential-{} {action}", self.helper);
         Error::local(what, why).hint(format!(
-            "The keychain may be locked. The entry is {}",
+            "The keychain may be locked: unlock it, or log in with --keychain none. The entry is {}",
             self.url
         ))
     }

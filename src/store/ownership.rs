@@ -89,7 +89,7 @@ pub fn check_directory(dir: &Path) -> Result<(), Error> {
     }
     if mode(&found) & 0o020 != 0 && !is_sticky && (is_own || is_root()) {
         warn_once(format!(
-            "a group can replace the files in {}: `chmod g-w` if it need not",
+            "a group can replace the files in {}: run `chmod g-w` on it if it should not",
             dir.display()
         ));
     }

@@ -190,7 +190,7 @@ impl StoredToken {
         if token.keychain.is_some() {
             token.secrets = Secrets::default();
         } else if token.is_without_secrets() {
-            return Err("it holds no access_token");
+            return Err("it has no access_token");
         } else if !is_access_token(token.secrets.access_token.expose_secret()) {
             return Err("its access_token is not one");
         }

@@ -17,7 +17,10 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
     let is_ssh = browser::set("SSH_CONNECTION").is_some();
     match redirect_uri.is_loopback() {
         true => link(invitation(browser), url),
-        false => link("Open this start link in the browser to log in with:", url),
+        false => link(
+            "Open this start link in the browser that you log in with:",
+            url,
+        ),
     }
     match browser {
         Browser::Impossible(why) if is_sandbox => return sandbox_user(why),
@@ -30,28 +33,29 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
     }
     if is_ssh && redirect_uri.is_loopback() {
         let line = format!("    {}", ssh_line(redirect_uri));
-        let first = "This is an SSH session. On the machine with the browser, first run";
+        let first = "This is an SSH session. First run this on the machine with the browser:";
         for line in [first, "", &line, ""] {
             output::info(line);
         }
         if paste::can_ask() {
-            output::info("or paste here the address that the browser ends up at.");
+            output::info("Or log in without it: the browser can't load the last page. Paste its");
+            output::info("address here.");
         }
     }
     output::info(&format!(
-        "Waiting for the redirect to {} (a Redirect URI of the application).",
+        "Waiting for the redirect to {} (a registered Redirect URI).",
         redirect_uri.as_str()
     ));
 }
 
 pub fn paste(url: &Url, browser: &Browser, is_sandbox: bool) {
     link(invitation(browser), url);
-    output::info("Yandex then shows a code: copy it.");
     match browser {
-        Browser::Impossible(why) if is_sandbox => sandbox_user(why),
+        Browser::Impossible(why) if is_sandbox => return sandbox_user(why),
         Browser::Impossible(why) => no_browser(why),
         _ => {}
     }
+    output::info("Then copy the code that Yandex shows.");
 }
 
 pub fn device(code: &DeviceCode, timeout: Duration) {
@@ -87,7 +91,7 @@ fn link(invitation: &str, url: &Url) {
 
 pub fn no_browser(why: &str) {
     output::warn(&format!(
-        "no browser could be opened ({why}): open the URL above yourself"
+        "no browser could be opened ({why}): open the URL yourself"
     ));
 }
 

@@ -11,8 +11,8 @@ use crate::output;
 pub fn run(session: Session) -> Result<(), Error> {
     if session.client.client_secret.is_none() {
         output::warn(
-            "there is no client secret, and Yandex may want it once the code is entered: \
-             YANDEX_CLIENT_SECRET or --client-secret-file",
+            "no client secret is set, and Yandex may require it for this login: set \
+             YANDEX_CLIENT_SECRET, or pass --client-secret-file",
         );
     }
     let code = session.client.request_device_code(&session.request)?;

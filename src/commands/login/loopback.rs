@@ -48,8 +48,8 @@ pub fn run(session: Session, redirect: cli::Redirect) -> Result<(), Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         let event = received.recv_timeout(left).map_err(|_| {
             let what = "waiting for the login in the browser";
-            Error::new(Kind::TimedOut, what, "no answer came in time").hint(format!(
-                "If the browser showed an error instead, register this Redirect URI exactly: {}",
+            Error::new(Kind::TimedOut, what, "timed out").hint(format!(
+                "If Yandex showed an error about redirect_uri, register exactly this Redirect URI: {}",
                 redirect_uri.as_str()
             ))
         })?;

@@ -188,9 +188,9 @@ fn no_application(
             let what = format!("the saved login is from {origin}");
             Error::usage(
                 what,
-                "that is not Yandex, so it is not used again unless you say so",
+                "it is not Yandex's, so it is used again only with --oauth-url",
             )
-            .hint(format!("If it is right: {login} --oauth-url {origin}"))
+            .hint(format!("If you trust it: {login} --oauth-url {origin}"))
         }
         _ => not_registered(options),
     }
@@ -207,6 +207,6 @@ fn not_registered(options: &cli::Login) -> Error {
     let save = if options.save { " --save" } else { "" };
     no_client_id("no application ID is given").hint(format!(
         "Register an application at https://oauth.yandex.com/client/new{with}, then run \
-         `yandex-token login{option}{save} --client-id ID`. Without one: `yandex-token login --sandbox`."
+         `yandex-token login{option}{save} --client-id ID`. To try it without one: `yandex-token login --sandbox`."
     ))
 }

@@ -16,7 +16,7 @@ impl Session {
     pub fn report(&self, token: &StoredToken) {
         let Some(saving) = &self.saving else {
             if self.destination.is_terminal() && self.sandbox.is_none() {
-                output::info("The token was not saved; --save keeps it.");
+                output::info("The token was not saved. To save it, log in with --save.");
             }
             return;
         };

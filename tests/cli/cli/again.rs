@@ -157,7 +157,7 @@ fn a_server_that_is_not_yandex_is_asked_again_only_where_it_is_named() {
     let (home, server) = (Home::new(), server("ivan"));
     first(&home, &server);
     let done = crate::support::run(home.command(&["login", "--save"]));
-    done.fails(2, "that is not Yandex");
+    done.fails(2, "it is not Yandex's");
     done.fails(2, &format!("--oauth-url {}", server.origin));
 }
 

@@ -170,11 +170,11 @@ fn what_the_server_says_is_made_harmless_and_only_https_is_a_link() {
 }
 
 #[test]
-fn without_a_password_it_warns_before_the_user_is_troubled_and_tries() {
+fn without_a_client_secret_it_warns_before_the_user_logs_in() {
     let (home, server) = (Home::new(), server(CODE, vec![|| json(200, TOKEN)]));
     let mut command = log_in(&home, &server, &["--profile", "direct"]);
     let mut running = Running::start(command.env_remove("YANDEX_CLIENT_SECRET"));
-    running.line("there is no client secret");
+    running.line("no client secret is set");
     running.line("https://ya.ru/device");
     let done = running.finish();
     assert_eq!((done.code, &*done.stdout), (Some(0), ""), "{done:#?}");

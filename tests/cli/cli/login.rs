@@ -257,7 +257,7 @@ fn a_secret_that_is_no_secret_is_refused_before_anything_opens() {
     fs::write(home.path().join("empty"), "\n").unwrap();
     fs::write(home.path().join("lines"), "a\nb\n").unwrap();
     for (file, says) in [
-        ("empty", "nothing is in it"),
+        ("empty", "it is empty"),
         ("lines", "more than one line"),
         ("none", "none"),
     ] {
@@ -268,5 +268,5 @@ fn a_secret_that_is_no_secret_is_refused_before_anything_opens() {
         home.command(&["login", "--client-id", "a", "--client-secret-file", "-"]),
         "",
     );
-    done.fails(8, "nothing is in it");
+    done.fails(8, "it is empty");
 }

@@ -85,7 +85,7 @@ fn the_deadline_holds_while_nothing_is_pasted() {
     let (home, server) = (Home::new(), Server::json(200, TOKEN).idle());
     let mut command = home.command(&arguments(&server, &["--paste", "--timeout", "1s"]));
     let running = Running::start(command.stdin(std::process::Stdio::piped()));
-    running.finish().fails(4, "no code came in time");
+    running.finish().fails(4, "timed out");
 }
 
 #[test]
@@ -162,7 +162,7 @@ mod terminal {
         terminal.shows("Paste the code");
         for wrong in ["\n", "two words\n", "https://ya.ru/\n"] {
             terminal.types(wrong);
-            terminal.shows("That is not the answer");
+            terminal.shows("That can't be used");
             terminal.shows("Paste the code");
         }
         terminal.types("1234567\n");

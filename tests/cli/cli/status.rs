@@ -52,7 +52,7 @@ fn every_profile_is_a_row_that_shows_no_token() {
         (1, "broken", "unreadable"),
         (2, "default", "next use"),
         (3, "old", "expired"),
-        (4, "raw", "not known"),
+        (4, "raw", "unknown"),
     ] {
         assert!(
             lines[line].starts_with(name) && lines[line].contains(says),

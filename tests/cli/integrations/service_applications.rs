@@ -48,7 +48,7 @@ fn a_saved_token_of_a_user_is_renewed_and_forgotten() {
         block("service-save")
     );
     let done = runs(&home, &script);
-    assert!(done.stderr.contains("it ends by itself"), "{done:#?}");
+    assert!(done.stderr.contains("until it expires"), "{done:#?}");
 }
 
 #[test]

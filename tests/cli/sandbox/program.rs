@@ -78,7 +78,7 @@ fn a_signal_ends_a_sandbox_that_serves() {
     for (name, signal) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let home = Home::new();
         let mut running = Running::start(&mut home.command(&["sandbox"]));
-        running.line("Serving");
+        running.line("The sandbox is running");
         send(&running, &[name]);
         assert_eq!(running.finish().signal, Some(signal));
     }

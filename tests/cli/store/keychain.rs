@@ -154,7 +154,7 @@ fn a_helper_that_does_not_work_is_found_before_the_browser_opens() {
         (Some("cat >/dev/null"), "it is not JSON"),
         (
             Some("echo '{\"Secret\": \"\"}'"),
-            "what it was given is not there",
+            "it did not keep the entry",
         ),
         (Some("echo 'it is locked'; exit 1"), "it is locked"),
     ] {

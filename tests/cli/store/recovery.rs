@@ -75,7 +75,7 @@ fn a_fifo_planted_where_a_leftover_would_be_hangs_nothing() {
     let home = Home::new();
     fs::create_dir_all(home.data()).unwrap();
     mkfifo(&home.data().join(".default.json.tmp"));
-    run(home.command(&["token"])).fails(7, "no token is saved there");
+    run(home.command(&["token"])).fails(7, "no token is saved");
 }
 
 #[test]

@@ -297,7 +297,7 @@ fn a_subject_token_is_renewed_by_one_exchange_for_all() {
     }
     // Forgotten here; it has no device to be revoked for.
     let done = run(command(&home, &server, &["revoke"]));
-    prints(&done, "", "ends by itself");
+    prints(&done, "", "until it expires");
     assert_eq!(server.requests().len(), 1);
     assert!(!home.data().join("default.json").exists());
 }
