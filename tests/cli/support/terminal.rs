@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
-use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, tcgetattr};
 
 use super::{BINARY, Home, PATIENCE};
 
@@ -87,8 +87,11 @@ impl Terminal {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
-    pub fn settings(&self) -> Termios {
-        tcgetattr(&self.master).unwrap()
+    /// Modes of input, output and line. More can't be compared: musl leaves some
+    /// of what it returns as it was in memory.
+    pub fn settings(&self) -> (InputFlags, OutputFlags, LocalFlags) {
+        let found = tcgetattr(&self.master).unwrap();
+        (found.input_flags, found.output_flags, found.local_flags)
     }
 
     /// The exit status as a shell would give it.
