@@ -14,8 +14,8 @@ pub struct Error {
     pub what: String,
     pub why: String,
     pub hint: Option<String>,
-    /// The `error` of an OAuth error response, for whoever knows more about
-    /// what it means.
+    /// The `error` of an OAuth error response, for callers that know what it
+    /// means for them.
     pub refusal: Option<String>,
 }
 
@@ -37,9 +37,9 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
 /// What a script can tell apart, by the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Anything that is none of the others.
+    /// Anything else.
     Other = 1,
-    /// The command line or the environment asks for something that can't be.
+    /// The command line or a variable is wrong.
     Usage = 2,
     /// The user refused the access.
     Denied = 3,
@@ -53,8 +53,7 @@ pub enum Kind {
     NoToken = 7,
     /// A port, a file or a lock on this machine.
     Local = 8,
-    /// Whoever read our standard output has gone: nothing to say, and nobody
-    /// to say it to.
+    /// The reader of our standard output has gone: nothing is reported.
     ClosedPipe,
 }
 

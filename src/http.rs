@@ -6,7 +6,7 @@
 //! Responses are written by tiny_http, but its accept loop is not used: it has
 //! no timeouts and no limits, a browser's spare connections can starve the one
 //! that carries the code, an endless header fills the memory, and one failing
-//! `accept` leaves it deaf.
+//! `accept` ends it.
 
 mod bind;
 mod connection;

@@ -1,10 +1,10 @@
-//! `yandex-token`: gets, keeps and hands out Yandex OAuth tokens.
+//! `yandex-token`: gets, saves and renews OAuth tokens for Yandex APIs.
 //!
-//! Data goes one way: `cli` says what is wanted, a command in `commands` gets a
-//! token through one of the `login`, which speak the protocol through `oauth`;
-//! the command alone puts it into the `store` or prints it through `output`.
-//! The listener and the `sandbox` both stand behind `http`. A file uses
-//! what stands below it, never above or beside it.
+//! Data goes one way: `cli` parses the command line, a command in `commands`
+//! gets a token by one of the methods in `login`, which use `oauth` for the
+//! protocol, and then saves it in the `store` or prints it through `output`.
+//! The listener and the `sandbox` both use the server in `http`. A file uses
+//! what is below it, never what is above or beside it.
 
 mod cli;
 mod commands;

@@ -1,7 +1,7 @@
 //! OAuth 2.0 (RFC 6749, PKCE by RFC 7636) as a client of Yandex speaks it.
 //!
 //! Where Yandex departs from the RFCs:
-//! * the redirect carries an undocumented `cid`; unknown parameters are let be;
+//! * the redirect carries an undocumented `cid`; unknown parameters are ignored;
 //! * `error` may be a phrase with spaces (`Malformed Authorization header`,
 //!   with status 401), and `error_description` may be missing;
 //! * an answer names `scope` only where fewer were granted than asked for;

@@ -20,7 +20,7 @@ static HAS_PROGRESS: AtomicBool = AtomicBool::new(false);
 /// Whether nothing is to be left on the terminal any more.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
-/// How long a line is waited for while signals are held back.
+/// The longest that a write may take while signals are blocked.
 const HELD_WRITE_TIME: Duration = Duration::from_millis(500);
 
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
@@ -120,7 +120,7 @@ pub fn error(error: &Error) {
 static IS_STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Runs before Rust's own start, which opens `/dev/null` in place of a closed
-/// stream: then everything written is lost, and nobody knows.
+/// stream: what is written then would be lost in silence.
 #[cfg(unix)]
 #[ctor::ctor]
 fn note_closed_stdout() {
@@ -168,7 +168,7 @@ pub fn written(what: &str, cause: &std::io::Error) -> Error {
 }
 
 /// Writes a line, with its colours where standard error is a terminal that
-/// shows them. A closed standard error is nobody's loss but the reader's.
+/// shows them. A closed standard error is no error.
 fn to_stderr(line: &str) {
     let clear = match HAS_PROGRESS.swap(false, Ordering::Relaxed) {
         true => "\r\x1b[K",
@@ -182,7 +182,7 @@ fn to_stderr(line: &str) {
     if !signals::are_held() {
         return write();
     }
-    // Where nobody reads, a write must not hold the signals back for ever.
+    // Where nobody reads, a write must not block the signals for ever.
     signals::at_most(HELD_WRITE_TIME, write);
 }
 

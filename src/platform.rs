@@ -1,5 +1,5 @@
 //! What differs between systems and is no more than a few lines. Unix and the
-//! rest have the same functions, so that whoever calls them need not know.
+//! rest have the same functions, so that callers need not know the system.
 //!
 //! Larger things have homes of their own: signals in `signals`, the owners and
 //! modes of files in `store::files`, private directories in `private_dir`.
@@ -31,7 +31,7 @@ pub const MAX_CONNECTIONS: usize = if cfg!(windows) { 512 } else { 64 };
 /// Whether there is a `fuser`, which names the processes that have a file open.
 pub const HAS_FUSER: bool = cfg!(unix);
 
-/// How a shell is told to set a variable for its programs.
+/// The shell command that sets a variable for its programs.
 pub const EXPORT: &str = if cfg!(windows) { "set " } else { "export " };
 
 /// A canonical path as people write it: on Windows without its `\\?\` prefix.
@@ -189,8 +189,8 @@ mod unix {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
     }
 
-    /// Lets more clients wait to be let in than the 128 of the standard library:
-    /// whoever finds no room tries again after a second.
+    /// A longer backlog than the 128 of the standard library: a client that finds
+    /// it full tries again only after a second.
     pub fn lengthen_queue(listener: &TcpListener) {
         let _ = listen(listener, Backlog::MAXCONN);
     }

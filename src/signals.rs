@@ -67,7 +67,7 @@ mod unix {
         ENDINGS.into_iter().filter(is_wanted).collect()
     }
 
-    /// The signals that are ignored now. Only Linux tells.
+    /// The signals that are ignored now. Only Linux reports them.
     fn ignored() -> SigSet {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -118,7 +118,7 @@ mod unix {
                     while are_held() {
                         thread::sleep(Duration::from_millis(5));
                     }
-                    // A standard error that nobody reads must not keep us.
+                    // A standard error that nobody reads must not block.
                     super::at_most(PUT_AWAY_TIME, put_away);
                     let _ = raise(signal);
                     delivered(|| ());
@@ -127,7 +127,7 @@ mod unix {
         });
     }
 
-    /// The signals held back, until it is dropped: then they are delivered.
+    /// Blocks the signals until it is dropped; then they are delivered.
     pub struct BlockedSignals(Option<SigSet>);
 
     impl BlockedSignals {

@@ -151,7 +151,7 @@ impl Location {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(failed(error.to_string())),
             };
-            // Whoever can replace the file says what we hand out.
+            // A user who can replace the file chooses the token that we print.
             files::check_directories(&path)?;
             if text.trim_ascii().is_empty() {
                 return Ok(None);

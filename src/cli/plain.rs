@@ -1,6 +1,6 @@
 //! The calls of `token` that scripts make every minute, taken apart by hand:
-//! to set up clap costs more than to print a token. Whatever is not plainly
-//! right is left to clap, which alone knows how to refuse it.
+//! to set up clap costs more than to print a token. Anything else is left to
+//! clap, and so are all errors.
 
 use std::ffi::OsString;
 

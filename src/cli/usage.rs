@@ -1,12 +1,12 @@
 //! Errors of the command line, in clap's form: without a value that could be a
-//! secret, and with the right word where another program's is typed.
+//! secret, and with a tip where another program's word is typed.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::output::sanitize;
 
-/// What people type out of habit, and what it is here.
+/// What people type out of habit, and what to write instead.
 const HABITS: [(&str, &str); 7] = [
     (
         "whoami",

@@ -1,4 +1,4 @@
-//! `revoke`: has the server forget a token, then forgets it here.
+//! `revoke`: revokes a token at the server, then deletes it here.
 
 use super::saved::{Saved, client_for, sharing_device};
 use crate::cli;

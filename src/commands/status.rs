@@ -1,4 +1,4 @@
-//! `status`: what is saved, whose it is, how long it is good; never a token.
+//! `status`: what is saved, for which account, and until when; never a token.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

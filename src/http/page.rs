@@ -1,4 +1,4 @@
-//! The pages' common frame: one calm card, light and dark, Russian or English,
+//! The pages' common frame: one card, light and dark, Russian or English,
 //! without a script or anything loaded from elsewhere.
 
 use super::{Request, Response};

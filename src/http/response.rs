@@ -1,5 +1,5 @@
-//! A response as a value. tiny_http writes it; the headers of [`ALWAYS`] go
-//! out with every one, whoever made it.
+//! A response as a value. tiny_http writes it; the headers of [`ALWAYS`] are
+//! part of every one.
 
 use std::io;
 use std::time::Duration;

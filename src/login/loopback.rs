@@ -74,8 +74,8 @@ impl Login {
         })
     }
 
-    /// Tells the browser how it ended, where the answer came from there, and
-    /// sees the page delivered, for at most [`PAGE_TIMEOUT`].
+    /// Shows the outcome in the browser, if the answer came from there, and waits
+    /// until the page is delivered, for at most [`PAGE_TIMEOUT`].
     pub fn conclude(self, failure: Option<Error>) {
         let deadline = Instant::now() + PAGE_TIMEOUT;
         let mut stage = self.shared.stage();

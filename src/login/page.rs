@@ -9,7 +9,7 @@ const CLOSE: Text = (
     "Эту вкладку можно закрыть и вернуться в терминал.",
 );
 
-/// The page behind the 303, which tells how the login ended.
+/// The page after the 303, which shows how the login ended.
 pub fn outcome(request: &Request, failure: Option<&Error>) -> Response {
     let language = Language::of(request);
     let close = language.pick(CLOSE);
@@ -23,7 +23,7 @@ pub fn outcome(request: &Request, failure: Option<&Error>) -> Response {
                 "No token was issued. If that was a mistake, run the command again.",
                 "Токен не выдан. Если это вышло случайно, запустите команду ещё раз.",
             ));
-            let title = ("Access was denied", "Доступ не разрешён");
+            let title = ("Access was denied", "В доступе отказано");
             let body = format!("<p>{text}</p><p>{close}</p>");
             page(200, language, Mood::Bad, title, &body)
         }

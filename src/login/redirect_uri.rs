@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn port_0_is_replaced_and_the_rest_stays_to_the_letter() {
+    fn port_0_is_replaced_and_the_rest_stays_as_written() {
         for (written, bound) in [
             ("http://localhost:0", "http://localhost:7"),
             ("http://[::1]:0/cb:0?x=:0", "http://[::1]:7/cb:0?x=:0"),

@@ -1,9 +1,9 @@
-//! Who may start and end a login whose listener the whole world can reach.
+//! Restricts who can start and complete a login at a public address.
 //!
-//! The terminal shows a start link on the public address. Whoever opens it
-//! gets a cookie and is sent to the authorization server; only a browser with
-//! that cookie is listened to when it comes back. The link works until the
-//! login is over, so that a preview of it in a messenger spoils nothing.
+//! The terminal shows a start link on that address. A browser that opens it
+//! gets a cookie and is redirected to the authorization server; only a browser
+//! with that cookie can complete the login. The link works until the login is
+//! over, so that a preview of it in a messenger does no harm.
 
 use subtle::ConstantTimeEq;
 use url::{Url, form_urlencoded};

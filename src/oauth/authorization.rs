@@ -73,11 +73,11 @@ pub enum Response {
     Error(OAuthError),
 }
 
-/// Reads the query of a redirect. Unknown parameters are let be.
+/// Reads the query of a redirect. Unknown parameters are ignored.
 ///
 /// # Errors
-/// Why it is no answer to our request: then whoever sent it learns nothing
-/// else, and the wait goes on.
+/// Why it is not the response to our request: the sender learns nothing else,
+/// and the login goes on waiting.
 pub fn parse_response(query: &str, state: &State) -> Result<Response, &'static str> {
     let all = |name: &str| -> Vec<String> {
         form_urlencoded::parse(query.as_bytes())

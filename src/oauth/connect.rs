@@ -56,7 +56,7 @@ impl<In: Transport> Connector<In> for InTurn {
             self.0.connect(&details, None)
         };
         in_turn(&details.addrs, limit, connect).map_err(|error| match error {
-            // Tells it from a connection that was made and is lost.
+            // Not to be confused with a connection that was made and lost.
             Error::Io(error) => Error::Io(io::Error::new(ErrorKind::NotConnected, error)),
             error => error,
         })

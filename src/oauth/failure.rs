@@ -1,5 +1,5 @@
-//! Why a request failed, in words for people: a library's message is for its
-//! authors.
+//! Explains why a request failed, since a library's message is for
+//! programmers.
 
 use std::env;
 use std::io::ErrorKind;
@@ -46,7 +46,7 @@ pub fn explain(error: &ureq::Error) -> Explained {
             return (why, None);
         }
         ureq::Error::ConnectProxyFailed(why) => {
-            // Its word is its status; no more of what it says is shown.
+            // Only the status is shown, nothing else that the proxy sent.
             let mut words = why.split(|c: char| !c.is_ascii_digit());
             match words.find(|word| word.len() == 3) {
                 Some(status) => {
@@ -61,7 +61,7 @@ pub fn explain(error: &ureq::Error) -> Explained {
     (why.to_owned(), None)
 }
 
-/// A library's message without what only its authors can use.
+/// A library's message without what only programmers can use.
 fn plain(message: &str) -> String {
     let message = message.strip_prefix("io: ").unwrap_or(message);
     short(message.split(" (os error").next().unwrap_or(message))
@@ -96,7 +96,7 @@ fn tls(error: &Tls) -> Explained {
             };
             (format!("the server's certificate {why}"), Some(hint))
         }
-        // What the platform's verifier says where it has nothing to go by.
+        // The message of the platform's verifier where there are no authorities.
         Tls::General(why) if why.contains("No CA certificates") => no_authorities(),
         Tls::InvalidMessage(_) => ("the server does not speak TLS".into(), Some(NO_TLS)),
         Tls::AlertReceived(AlertDescription::ProtocolVersion) | Tls::PeerIncompatible(_) => {

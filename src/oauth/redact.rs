@@ -1,5 +1,5 @@
-//! Keeps our secrets out of what a server says, should it quote what it was
-//! sent: as they are, and URL-encoded. Other encodings are not found.
+//! Removes our secrets from a server's text, which may quote the request: as
+//! they are, and URL-encoded. Other encodings are not found.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,5 @@
-//! Reads what a token endpoint answered (RFC 6749, 5.1 and 5.2), and tells an
-//! OAuth error from a server that is none. Pure.
+//! Reads what a token endpoint answered (RFC 6749, 5.1 and 5.2), and
+//! distinguishes OAuth errors from other failures. Pure.
 
 use std::time::Duration;
 

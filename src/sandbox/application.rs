@@ -81,7 +81,7 @@ impl Options {
         self.service_users.is_empty() || users.any(|other| other.eq_ignore_ascii_case(user))
     }
 
-    /// Whether user info tells what belongs to this scope.
+    /// Whether user info includes what this scope covers.
     pub fn covers(&self, grant: &Grant, scope: &str) -> bool {
         let granted = match grant.scopes.is_empty() {
             true => &self.scopes,

@@ -38,8 +38,8 @@ pub fn ask(request: &Request, state: &mut State, fault: Option<&'static str>) ->
     }
 }
 
-/// Whether the client and the redirect URI are right: until then nothing is
-/// sent there. A scope that isn't the application's is told here as well.
+/// Checks the client and the redirect URI: before that, nothing is redirected.
+/// A scope that the application doesn't have is refused here as well.
 fn trusted(
     parameters: &Parameters,
     state: &State,
@@ -74,7 +74,7 @@ fn trusted(
     Ok((redirect, access))
 }
 
-/// Checks what is told at the redirect URI where it is wrong, and returns the
+/// Checks the parameters whose errors go to the redirect URI, and returns the
 /// code challenge (RFC 7636, 4.3).
 fn challenge(
     parameters: &Parameters,

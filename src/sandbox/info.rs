@@ -76,7 +76,7 @@ fn user(state: &State, token: &Token) -> Map<String, Value> {
         ("login:email", "emails", json!([email])),
         ("login:avatar", "default_avatar_id", json!("0/0-0")),
         ("login:avatar", "is_avatar_empty", json!(true)),
-        // Zeros stand for what the user did not tell.
+        // Zeros stand for what the user did not enter.
         ("login:birthday", "birthday", json!("0000-04-01")),
         (
             "login:default_phone",

@@ -36,7 +36,7 @@ fn form(
     page.response()
 }
 
-/// A fault that the redirect URI never hears of.
+/// An error that is shown, and not sent to the redirect URI.
 pub fn bad_request(request: &Request, why: &str) -> Response {
     let html = format!("<p lang=\"en\">{}</p>", escape(why));
     page(request, 400, ("Bad request", "Ошибка в запросе"), &html)
@@ -165,7 +165,7 @@ pub fn device_answered(request: &Request, is_allowed: bool) -> Response {
     ));
     let title = match is_allowed {
         true => ("Access allowed", "Доступ разрешён"),
-        false => ("Access denied", "Доступ не разрешён"),
+        false => ("Access denied", "В доступе отказано"),
     };
     page(request, 200, title, html)
 }

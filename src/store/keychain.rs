@@ -1,6 +1,6 @@
 //! The secrets of a token in the system's keychain, through the credential
-//! helpers of Docker and Podman: `docker-credential-HELPER ACTION`, with all
-//! that it is told on standard input.
+//! helpers of Docker and Podman: `docker-credential-HELPER ACTION`, with its
+//! input on standard input.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};

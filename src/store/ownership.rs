@@ -128,7 +128,7 @@ pub fn owner_to_keep(target: &Path) -> Option<Owner> {
     (is_root() && user_of(&file) != 0 && is_closed).then(|| owner(&file))
 }
 
-/// For whom root makes a lock or a directory: whoever owns the directory
+/// The owner of a lock or directory that root makes: the owner of the directory
 /// that it is in, unless everybody can write there.
 pub fn owner_of_directory(dir: &Path) -> Option<Owner> {
     let found = fs::metadata(dir).ok()?;

@@ -13,7 +13,7 @@ pub const DAY: u64 = 24 * HOUR;
 
 impl StoredToken {
     /// When the token becomes due: after 90 days, or half of its lifetime where
-    /// that is shorter. None where nothing tells.
+    /// that is shorter. None if that is not known.
     pub fn due_at(&self, now: u64) -> Option<u64> {
         const SPAN: u64 = 90 * DAY;
         match (self.known_issued_at(now), self.expires_at) {

@@ -161,7 +161,7 @@ impl StoredToken {
     /// What makes it no token file, without showing it.
     pub fn parse(content: &[u8]) -> Result<StoredToken, &'static str> {
         let mut fields = json::object(content)?;
-        // A server's raw answer counts from a moment that nobody knows now.
+        // In a server's raw answer: seconds since a time that is not known now.
         fields.remove("expires_in");
         // rclone's.
         let expiry = fields.remove("expiry");

@@ -139,7 +139,7 @@ fn every_format_is_exact_to_the_byte() {
 }
 
 #[test]
-fn the_request_carries_what_was_asked_for_and_a_missing_scope_is_told() {
+fn the_request_carries_what_was_asked_for_and_a_missing_scope_is_warned_about() {
     let home = Home::new();
     let server = Server::json(200, r#"{"access_token": "t", "scope": "login:info"}"#);
     let (url, running) = log_in(
@@ -237,7 +237,7 @@ fn another_error_in_the_redirect_is_the_servers_refusal() {
 }
 
 #[test]
-fn the_success_page_is_in_russian_for_who_reads_it() {
+fn the_success_page_is_in_russian_where_the_browser_asks_for_it() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     let (url, running) = log_in(&home, &server, &[]);
     let redirected = get(&crate::support::browser::callback(&url, &[("code", "1")]));

@@ -89,7 +89,7 @@ fn the_deadline_holds_while_nothing_is_pasted() {
 }
 
 #[test]
-fn a_password_can_not_come_from_standard_input_as_well() {
+fn the_client_secret_and_the_code_cannot_both_come_from_standard_input() {
     let home = Home::new();
     let options = [
         "login",

@@ -145,7 +145,7 @@ fn a_failed_refresh_has_its_exit_code_and_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn without_the_password_a_refresh_is_tried_and_the_hint_names_the_variable() {
+fn without_the_client_secret_a_refresh_is_tried_and_the_hint_names_the_variable() {
     let home = Home::new();
     let server = Server::start(|request| match request.field("client_secret") {
         None => json(400, r#"{"error":"invalid_client"}"#),
@@ -269,7 +269,7 @@ fn a_refresh_token_from_the_environment_touches_no_saved_token() {
 }
 
 #[test]
-fn revoke_forgets_after_the_server_agreed_and_not_before() {
+fn revoke_deletes_after_the_server_agreed_and_not_before() {
     let (home, server) = (Home::new(), Server::json(200, r#"{"status": "ok"}"#));
     saved(&home, &server, 1000, json!({}));
     let done = run(command(&home, &server, &["revoke"]));

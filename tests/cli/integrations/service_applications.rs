@@ -27,7 +27,7 @@ fn a_service_application_prints_a_users_token() {
 }
 
 #[test]
-fn a_saved_token_of_a_user_is_renewed_and_forgotten() {
+fn a_saved_token_of_a_user_is_renewed_and_deleted() {
     let home = Home::new();
     let script = format!(
         "{}

@@ -184,7 +184,7 @@ fn the_page_of_a_failed_login_says_what_failed_and_holds_no_code() {
 
 #[test]
 #[cfg(unix)]
-fn the_token_is_out_before_the_browser_is_told_anything() {
+fn the_token_is_printed_before_the_browser_gets_an_answer() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     for (before, options) in [("exec >out", vec![]), (":", vec!["-o", "out"])] {
         let mut arguments = arguments(&server, "http://127.0.0.1:0/");

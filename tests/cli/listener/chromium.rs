@@ -30,7 +30,7 @@ fn the_consent_page_leads_to_the_page_that_says_what_happened() {
         ("en-US,en", "light", "allow", "You are logged in", 0),
         ("ru-RU,ru", "dark", "allow", "Вход выполнен", 0),
         ("en-US,en", "dark", "deny", "Access was denied", 3),
-        ("ru-RU,ru", "light", "deny", "Доступ не разрешён", 3),
+        ("ru-RU,ru", "light", "deny", "В доступе отказано", 3),
     ] {
         let home = Home::new();
         let (_sandbox, login, url, origin) = waiting(&home);
@@ -113,7 +113,7 @@ fn an_accessibility_checker_finds_nothing_on_any_page() {
 
     for (answer, title) in [
         (&[("code", "1")][..], "Войти не удалось"),
-        (&[("error", "access_denied")], "Доступ не разрешён"),
+        (&[("error", "access_denied")], "В доступе отказано"),
     ] {
         let error = r#"{"error":"invalid_grant","error_description":"Code has expired"}"#;
         let server = Server::json(400, error).idle();

@@ -130,7 +130,7 @@ fn an_absolute_target_and_http_1_0_end_the_login_like_any_callback() {
 }
 
 #[test]
-fn the_redirect_uri_is_sent_and_returned_to_the_letter() {
+fn the_redirect_uri_is_sent_and_redirected_to_exactly_as_written() {
     let fixed = free_port();
     for [written, sent] in rows(
         "http://127.0.0.1:0                        | http://127.0.0.1:PORT

@@ -42,7 +42,7 @@ fn a_login_on_a_public_address_needs_no_proxy_and_odd_clients_do_not_disturb_it(
 
 #[test]
 #[ignore = "needs openssl"]
-fn what_is_wrong_with_a_certificate_is_told_before_the_wait() {
+fn a_bad_certificate_is_an_error_before_the_wait() {
     let home = Home::new();
     certificate(&home, "good");
     certificate(&home, "other");

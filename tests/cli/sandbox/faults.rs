@@ -146,7 +146,7 @@ fn an_authorization_request_fails_as_yandex_lets_it_fail() {
 
 #[cfg(unix)]
 #[test]
-fn a_script_finds_out_what_it_does_on_a_bad_day() {
+fn a_script_is_tested_against_injected_faults() {
     // The second call is the script's own second try.
     let script = "$BIN login -q --device --save; \
         for try in 1 2; do $BIN token --min-ttl 366d >/dev/null 2>&1; done; echo $?";
@@ -184,7 +184,7 @@ fn a_fault_that_cannot_be_is_a_usage_error_that_says_what_can() {
 }
 
 #[test]
-fn the_log_tells_each_request_and_never_a_secret_whole() {
+fn each_request_is_logged_and_never_a_whole_secret() {
     let mut served = Served::allowing(&["-v"]);
     let (code, token) = ("0123456789abcdef", "y0_0123456789abcdef");
     let other = "9876543210fedcba";

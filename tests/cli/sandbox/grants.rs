@@ -10,7 +10,7 @@ use crate::support::sandbox::{
 use crate::support::{Home, rows, run};
 
 #[test]
-fn scopes_are_told_only_where_the_user_unticked_one() {
+fn scopes_are_returned_only_where_the_user_unticked_one() {
     let served = Served::start(&[]);
     let asked = "scope=login:info&optional_scope=login:email+login:avatar";
     let page = served.ask(asked).body;

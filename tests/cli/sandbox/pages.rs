@@ -87,7 +87,7 @@ fn a_devices_answer_ends_on_a_page_that_says_which() {
         "allow | en | Access allowed
          allow | ru | Доступ разрешён
          deny  | en | Access denied
-         deny  | ru | Доступ не разрешён",
+         deny  | ru | В доступе отказано",
     ) {
         let answer = json(200, &served.post("/device/code", OWN));
         let user_code = text(&answer["user_code"]);
@@ -204,7 +204,7 @@ fn a_state_of_1024_characters_comes_back_unchanged() {
 }
 
 #[test]
-fn a_faulty_request_of_a_known_client_is_told_at_the_redirect_uri() {
+fn an_invalid_request_of_a_known_client_is_an_error_at_the_redirect_uri() {
     let served = Served::allowing(&[]);
     for [parameters, error] in rows(
         "response_type=          | invalid_request
@@ -223,7 +223,7 @@ fn a_faulty_request_of_a_known_client_is_told_at_the_redirect_uri() {
 }
 
 #[test]
-fn another_redirect_uri_can_be_registered_to_the_letter() {
+fn another_redirect_uri_can_be_registered_and_must_match_exactly() {
     let site = "https://site.ru/get?a=b";
     let options = ["--redirect-uri", site, "--redirect-uri", "app://x/"];
     let served = Served::allowing(&options);

@@ -54,7 +54,7 @@ fn a_sandbox_prints_three_lines_and_serves() {
 }
 
 #[test]
-fn a_sandbox_serves_where_it_is_told_to() {
+fn a_sandbox_listens_at_the_given_address() {
     let port = crate::support::free_port();
     for address in [format!("127.0.0.1:{port}"), format!("127.0.0.2:{port}")] {
         let served = Served::start(&["--listen", &address]);
@@ -64,7 +64,7 @@ fn a_sandbox_serves_where_it_is_told_to() {
 }
 
 #[test]
-fn a_sandbox_has_the_id_and_the_secret_that_it_is_told() {
+fn a_sandbox_has_the_id_and_the_secret_that_it_is_given() {
     let home = Home::new();
     fs::write(home.path().join("secret"), "s3cret\n").unwrap();
     let options = ["--client-id=mine", "--client-secret-file=secret"];

@@ -131,7 +131,7 @@ fn every_oauth_error_of_the_reference_is_a_refusal_named_with_its_description() 
 }
 
 #[test]
-fn a_server_that_is_out_of_order_or_out_of_patience_is_not_reached_whatever_it_says() {
+fn a_server_error_or_rate_limit_is_6_whatever_the_body() {
     let oauth = r#"{"error": "invalid_grant", "error_description": "Code has expired"}"#;
     for [status, body] in rows(
         "500 | <html><h1>Internal Server Error</h1></html>
@@ -277,7 +277,7 @@ fn a_server_that_hangs_up_or_breaks_off_was_not_reached() {
 }
 
 #[test]
-fn a_connection_that_is_refused_is_tried_again_and_then_told() {
+fn a_connection_that_is_refused_is_tried_again_and_then_an_error() {
     // Nobody listens there, and no other test can.
     let origin = "http://127.0.0.1:1";
     let ended = log_in(&Home::new(), origin, &["-v"]);

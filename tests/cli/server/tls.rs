@@ -121,7 +121,7 @@ fn hello(version: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_or_an_old_one_is_told_in_plain_words() {
+fn a_server_without_tls_or_with_an_old_version_is_reported_in_plain_words() {
     let home = Home::new();
     let trusts = Authority::new("ours").file(&home);
     let alert = |alert: u8| vec![21, 3, 3, 0, 2, 2, alert];

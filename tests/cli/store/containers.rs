@@ -254,7 +254,7 @@ fn a_login_in_the_sandbox_needs_no_place_to_write() {
 
 #[test]
 #[ignore = "needs root to mount"]
-fn a_user_without_a_home_is_told_which_options_to_give() {
+fn without_a_home_the_hint_names_the_options_to_give() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER).idle());
     let arguments = login(&server, &["--save"]);
     let mut command = as_arbitrary(&home, "true", &arguments);

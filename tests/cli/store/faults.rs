@@ -14,7 +14,7 @@ use crate::support::server::Server;
 use crate::support::{Home, PATIENCE, Running, mode};
 
 #[test]
-fn the_browser_of_these_tests_tells_that_it_was_opened() {
+fn the_browser_of_these_tests_reports_that_it_was_opened() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     mkfifo(&home.path().join("opened"));
     let opened = read_fifo(home.path().join("opened"));

@@ -169,7 +169,7 @@ fn a_helper_that_does_not_work_is_found_before_the_browser_opens() {
 }
 
 #[test]
-fn a_helper_is_told_secrets_on_its_input_alone_and_never_found_in_this_directory() {
+fn a_helper_gets_secrets_on_its_input_alone_and_is_never_taken_from_this_directory() {
     let (home, server) = (Home::new(), Server::json(200, ANSWER));
     helper(&home, &format!("env >>~/environment{HELPER}"));
     let arguments = login(&server, &["--keychain", "fake"]);
