@@ -43,17 +43,13 @@ fn a_body_that_is_not_json_is_refused_however_it_is_called() {
 
 #[test]
 fn json_that_grows_when_it_is_read_fits_into_the_memory() {
-    // Just under 1 MiB that holds as many of these as there is room for.
+    // Just under 1 MiB that holds as many of these as there is room for: those
+    // that take the most memory for their length.
     taken(
         r#"0
-           ""
            "a"
-           []
-           [0]
            [[0]]
-           {}
-           {"":0}
-           [{"":0}]"#,
+           {"":0}"#,
         |one| {
             let many = format!("{one},").repeat(((1 << 20) - 300) / (one.len() + 1));
             format!(r#"OK \r\n{{"x":[{many}0],REST"#)
