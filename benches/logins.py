@@ -7,7 +7,9 @@ import subprocess
 import time
 from urllib.parse import urlencode
 
-from measure import NotMeasured, Row, duration, not_measured, ratios, row, run, spread, verdict
+from measure import (
+    NotMeasured, Row, duration, not_measured, ratios, row, run, spread, status_of, verdict,
+)
 from web import Lines, Raw, Served, Server, connect, fetch, free_port
 
 
@@ -30,9 +32,11 @@ class Login:
             authorize = self.authorize_url(process, port)
             callback = fetch(authorize)[1]["location"]
             own_before = server.own_time()
+            self.threads = threads(process.pid)
             called = time.perf_counter()
             status, headers, page = fetch(callback)
             answered = time.perf_counter()
+            self.threads = max(self.threads, threads(process.pid))
             token = Lines(process.stdout).next()
             printed = time.perf_counter()
             if status == 303:
@@ -54,6 +58,10 @@ class Login:
         self.to_token = printed - called - own
         self.to_answer = answered - called - own
         self.to_end = ended - begun - own_before - own
+
+
+def threads(pid):
+    return int(status_of(pid, "Threads"))
 
 
 class Ours(Login):
@@ -105,6 +113,8 @@ def login(tools, times):
         row("b", "start to exit, ours / 5 round trips and an empty program",
             column(ours, "to_end"), floor_of_all, 2.2),
     ]
+    most = max(column(ours, "threads"))
+    rows.append(Row("b", "threads of a login, at most", str(most), "", "", verdict(most, 8)))
     if not flask:
         return rows + [not_measured("b", "Flask", tools.missing["python"])]
     ours = ours[::5][: len(flask)]
@@ -180,5 +190,4 @@ def sandbox_login(address, client_id):
 
 
 def memory(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return next(int(text.split()[1]) for text in file if text.startswith("VmRSS"))
+    return int(status_of(pid, "VmRSS").split()[0])
