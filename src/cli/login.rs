@@ -67,11 +67,11 @@ pub struct Login {
     pub keychain: Option<String>,
 
     /// Log in by entering a code on any device
-    #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen"])]
+    #[arg(long, conflicts_with_all = ["paste", "redirect_uri", "listen", "tls_cert", "tls_key"])]
     pub device: bool,
 
     /// Log in by copying a code from Yandex's page
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long, conflicts_with_all = ["listen", "tls_cert", "tls_key"])]
     pub paste: bool,
 
     /// As a service application, get the token of a

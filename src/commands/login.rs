@@ -12,6 +12,8 @@ mod report;
 use std::mem;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::application;
 use super::destination::Destination;
 use super::location;
@@ -20,7 +22,7 @@ use crate::error::{Error, Kind};
 use crate::login::browser::{self, Browser};
 use crate::oauth::authorization::{AuthorizationRequest, RequestOptions, Response};
 use crate::oauth::client::Client;
-use crate::oauth::response::{OAuthError, TokenResponse, refused};
+use crate::oauth::response::TokenResponse;
 use crate::output;
 use crate::platform;
 use crate::random;
@@ -67,7 +69,6 @@ struct Saving {
 }
 
 fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), Error> {
-    method::check_options(&options)?;
     let save = options.save || options.location.is_given() || options.keychain.is_some();
     let location = match options.sandbox {
         true => Location::default(),
@@ -76,9 +77,10 @@ fn prepare(mut options: cli::Login) -> Result<(Session, Method, cli::Redirect), 
     let mut sandbox = None;
     let plan = if options.sandbox {
         let needs_secret = options.device || options.subject.is_some();
+        let method = Method::complete(&mut options, None)?;
         let (client, started) = application::in_sandbox(&options.application, needs_secret)?;
         sandbox = Some(started);
-        remembered::unsaved(&mut options, client)?
+        remembered::unsaved(method, client)
     } else if save {
         remembered::saved(&mut options, &location)?
     } else {
@@ -173,7 +175,10 @@ impl Session {
     ) -> Result<TokenResponse, Error> {
         let code = match response {
             Response::Code(code) => code,
-            Response::Error(refusal) => return Err(denied(&refusal)),
+            Response::Error(refusal) => {
+                let sent = [("code_verifier", request.verifier.secret().expose_secret())];
+                return Err(denied(self.client.refused("logging in", &refusal, &sent)));
+            }
         };
         output::debug("received the code");
         self.client
@@ -223,9 +228,8 @@ fn device_name(location: &Location) -> Option<String> {
 }
 
 /// The error for a redirect that carries one.
-fn denied(refusal: &OAuthError) -> Error {
-    let mut error = refused("logging in", refusal);
-    if refusal.error == "access_denied" {
+fn denied(mut error: Error) -> Error {
+    if error.refusal.as_deref() == Some("access_denied") {
         error.kind = Kind::Denied;
         error.why = format!("access was denied ({})", error.why);
     }

@@ -25,8 +25,8 @@ pub fn run(options: cli::Refresh) -> Result<(), Error> {
         }
         return from_variable(&options, token.into());
     }
-    let token = Saved::new(options.saved)?.refresh_now()?;
-    Destination::print(&options.result)?.put(&token)
+    let destination = Destination::print(&options.result)?;
+    destination.put(&Saved::new(options.saved)?.refresh_now()?)
 }
 
 /// Nothing is read from or written to a saved token.

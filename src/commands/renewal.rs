@@ -120,7 +120,11 @@ impl Saved {
         if is_paused && seen.renew_without_secret != Some(true) {
             return Err(self.noted(seen).into());
         }
-        let mut client = self.client(seen)?;
+        // What the user can set right is reported at once.
+        let mut client = self.client(seen).map_err(|error| Skipped {
+            error,
+            is_silent: false,
+        })?;
         let has_secret = client.client_secret.is_some();
         let needs_secret = seen.renew_error.as_deref() == Some("invalid_client");
         let is_early = is_paused || !seen.is_in_warning_time(now());
@@ -172,7 +176,11 @@ impl Saved {
                 let noted = token.not_renewed(now(), code, client.client_secret.is_some());
                 // Without the note, others ask the server once more.
                 let _ = lock.commit(noted.to_file().expose_secret().as_bytes());
-                Err(login_again(error, self.location.login_again()))
+                // For a subject, the application is refused, not the token.
+                Err(match noted.secrets.refresh_token {
+                    Some(_) => login_again(error, self.location.login_again()),
+                    None => error,
+                })
             }
         }
     }

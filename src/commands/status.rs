@@ -75,7 +75,8 @@ fn whose(token: &StoredToken) -> Result<User, Error> {
         }
         Some(url) => Server::parse(url).map_err(|why| Error::usage("oauth_url", why))?,
     };
-    user_info(&server, &token.secrets.access_token, REQUEST_TIME)
+    let others: Vec<_> = token.secrets.refresh_token.iter().collect();
+    user_info(&server, &token.secrets.access_token, &others, REQUEST_TIME)
 }
 
 /// One saved token, or why it can't be read.

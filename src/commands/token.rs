@@ -6,6 +6,6 @@ use crate::cli;
 use crate::error::Error;
 
 pub fn run(options: cli::Token) -> Result<(), Error> {
-    let token = Saved::new(options.saved)?.valid(&options.renewal)?;
-    Destination::print(&options.result)?.put(&token)
+    let destination = Destination::print(&options.result)?;
+    destination.put(&Saved::new(options.saved)?.valid(&options.renewal)?)
 }

@@ -22,13 +22,18 @@ use crate::output;
 pub fn load(cert: &Path, key: &Path, host: &str) -> Result<Arc<ServerConfig>, Error> {
     let failed =
         |path: &Path, why: String| Error::local(format!("reading {}", path.display()), why);
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| failed(cert, plain(&error)))?;
+    let read = |path: &Path| {
+        let text = std::fs::read(path).map_err(|error| failed(path, error.to_string()))?;
+        let bom = b"\xef\xbb\xbf";
+        Ok::<_, Error>(text.strip_prefix(bom).map(<[u8]>::to_vec).unwrap_or(text))
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(cert)?).collect();
+    let chain = chain.map_err(|error| failed(cert, plain(&error)))?;
     if chain.is_empty() {
         return Err(failed(cert, "there is no PEM certificate in it".into()));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, plain(&error)))?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?);
+    let private = private.map_err(|error| failed(key, plain(&error)))?;
     check(&chain, host).map_err(|why| failed(cert, why))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

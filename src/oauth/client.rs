@@ -89,7 +89,13 @@ impl Client {
         ];
         parameters.extend(redirect_uri.map(|uri| ("redirect_uri", uri)));
         let what = format!("exchanging the code at {}", self.server.origin());
-        self.token(&what, &parameters)
+        let answer = self.token(&what, &parameters);
+        answer.map_err(|error| match error.refusal.as_deref() {
+            Some("invalid_grant" | "bad_verification_code") => {
+                error.hint("A code can be used once, within ten minutes: log in again.")
+            }
+            _ => error,
+        })
     }
 
     /// Exchanges a refresh token (RFC 6749, section 6). Sent once, as a code
@@ -148,7 +154,7 @@ impl Client {
             Some("invalid_client") => error.hint("Check the client ID."),
             _ => error,
         })?;
-        response::device_code(fields, &self.server).map_err(|why| useless(&what, why))
+        response::device_code(fields).map_err(|why| useless(&what, why))
     }
 
     /// Asks once whether the user has entered the code (RFC 8628, 3.4, in
@@ -168,10 +174,12 @@ impl Client {
         };
         match answer {
             Classified::Success(fields) => token(&what, fields).map(Poll::Token),
-            Classified::Useless(why) if status == 200 => Err(useless(&what, &why)),
+            Classified::Useless(why) if status == 200 => {
+                Err(self.useless(&what, &why, &parameters))
+            }
             // A captcha, a firewall's page, an outage: gone by the next poll,
             // perhaps.
-            Classified::Useless(why) => Ok(Poll::Fault(useless(&what, &why))),
+            Classified::Useless(why) => Ok(Poll::Fault(self.useless(&what, &why, &parameters))),
             Classified::Error(refusal) => match refusal.error.as_str() {
                 "authorization_pending" => Ok(Poll::Pending),
                 "slow_down" => Ok(Poll::SlowDown),
@@ -187,7 +195,7 @@ impl Client {
         match self.post(&what, "/revoke_token", &parameters, REQUEST_TIME)? {
             // RFC 7009, 2.2: whatever is in it.
             (200..=299, _) | (_, Classified::Success(_)) => Ok(()),
-            (_, Classified::Useless(why)) => Err(useless(&what, &why)),
+            (_, Classified::Useless(why)) => Err(self.useless(&what, &why, &parameters)),
             (_, Classified::Error(refusal)) => Err(self.refused(&what, &refusal, &parameters)),
         }
     }
@@ -206,18 +214,14 @@ impl Client {
     ) -> Result<Map<String, Value>, Error> {
         match self.post(what, path, parameters, REQUEST_TIME)?.1 {
             Classified::Success(fields) => Ok(fields),
-            Classified::Useless(why) => Err(useless(what, &why)),
+            Classified::Useless(why) => Err(self.useless(what, &why, parameters)),
             Classified::Error(refusal) => Err(self.refused(what, &refusal, parameters)),
         }
     }
 
     /// The error for a refusal, without the secrets that it may quote.
-    fn refused(&self, what: &str, refusal: &OAuthError, sent: &[(&str, &str)]) -> Error {
-        let sent = sent.iter().filter(|(name, _)| SECRETS.contains(name));
-        let own = self.client_secret.iter().map(|given| &given.secret);
-        let known = own.chain(&self.known).map(|secret| secret.expose_secret());
-        let secrets: Vec<&str> = sent.map(|(_, value)| *value).chain(known).collect();
-        let hide = |text: &String| redact(text, &secrets);
+    pub fn refused(&self, what: &str, refusal: &OAuthError, sent: &[(&str, &str)]) -> Error {
+        let hide = |text: &String| self.redact(text, sent);
         let redacted = OAuthError {
             error: hide(&refusal.error),
             description: refusal.description.as_ref().map(hide),
@@ -226,6 +230,21 @@ impl Client {
             hint: self.advice(&refusal.error),
             ..response::refused(what, &redacted)
         }
+    }
+
+    /// The error for what is no OAuth server's answer. A redirect's target may
+    /// quote secrets as well.
+    fn useless(&self, what: &str, why: &str, sent: &[(&str, &str)]) -> Error {
+        useless(what, &self.redact(why, sent))
+    }
+
+    /// A server's text without our secrets and those that it was sent.
+    fn redact(&self, text: &str, sent: &[(&str, &str)]) -> String {
+        let sent = sent.iter().filter(|(name, _)| SECRETS.contains(name));
+        let own = self.client_secret.iter().map(|given| &given.secret);
+        let known = own.chain(&self.known).map(|secret| secret.expose_secret());
+        let secrets: Vec<&str> = sent.map(|(_, value)| *value).chain(known).collect();
+        redact(text, &secrets)
     }
 
     /// What the user can do about an OAuth error.
@@ -241,10 +260,10 @@ impl Client {
                 "Check the client ID. If the application needs its client secret, set \
                  YANDEX_CLIENT_SECRET or pass --client-secret-file."
             }
-            ("invalid_grant" | "bad_verification_code", _) => {
-                "A code can be used once, within ten minutes: log in again."
+            ("invalid_scope", _) => {
+                "Check that the application is registered with these scopes. If its scopes have \
+                 changed, log in again."
             }
-            ("invalid_scope", _) => "The application's scopes have changed: log in again.",
             ("unauthorized_client", _) => {
                 "The application is waiting for moderation, or was rejected."
             }

@@ -7,7 +7,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Server;
 use crate::error::{Error, Kind};
 use crate::json;
 use crate::output::short;
@@ -165,15 +164,14 @@ pub struct DeviceCode {
 ///
 /// # Errors
 /// What makes it unusable, without showing it.
-pub fn device_code(
-    fields: Map<String, Value>,
-    server: &Server,
-) -> Result<DeviceCode, &'static str> {
+pub fn device_code(fields: Map<String, Value>) -> Result<DeviceCode, &'static str> {
+    const MAX_PAGE: usize = 2048;
+    const MAX_USER_CODE: usize = 100;
     let page = text(&fields, "verification_url").or_else(|| text(&fields, "verification_uri"));
     let page = page.and_then(|page| Url::parse(&page).ok());
     let page = page.ok_or("answered without a page to enter the code at")?;
-    if page.scheme() != "https" && page.origin().ascii_serialization() != server.origin() {
-        return Err("answered with a page for the code that is not https");
+    if !["https", "http"].contains(&page.scheme()) || page.as_str().len() > MAX_PAGE {
+        return Err("answered with something else than a page to enter the code at");
     }
     let at_least = |name, least, default| {
         let seconds = fields.get(name).and_then(json::seconds).unwrap_or(default);
@@ -181,7 +179,8 @@ pub fn device_code(
     };
     let device_code = text(&fields, "device_code").filter(|code| !code.is_empty());
     let device_code: SecretString = device_code.ok_or("answered without a device code")?.into();
-    let user_code = text(&fields, "user_code").ok_or("answered without a code to enter")?;
+    let user_code = text(&fields, "user_code").filter(|code| code.len() <= MAX_USER_CODE);
+    let user_code = user_code.ok_or("answered without a code to enter")?;
     // Both are shown, and a browser is started with one. What is shorter than
     // that is no secret, and may well stand in a URL.
     let is_told = |shown: &str| shown.contains(device_code.expose_secret());
@@ -226,6 +225,7 @@ pub fn refused(what: &str, refusal: &OAuthError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth::Server;
     use crate::properties;
     use proptest::prelude::*;
 

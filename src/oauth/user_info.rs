@@ -19,7 +19,8 @@ pub struct User {
     pub login: Option<String>,
 }
 
-/// Asks whose token it is, within `limit`: Yandex at a host of its own, any
+/// Asks whose token it is, within `limit`, and shows none of the other secrets
+/// either: Yandex at a host of its own, any
 /// other server at the OAuth URL itself.
 ///
 /// # Errors
@@ -27,6 +28,7 @@ pub struct User {
 pub fn user_info(
     server: &Server,
     access_token: &SecretString,
+    others: &[&SecretString],
     limit: Duration,
 ) -> Result<User, Error> {
     let url = match server.is_yandex() {
@@ -50,7 +52,10 @@ pub fn user_info(
     let Classified::Success(fields) = response::classify(&response, &url) else {
         return Err(useless(&what, &format!("answered with status {status}")));
     };
-    let secrets = [access_token.expose_secret()];
+    // A shorter one is no secret, and may well be part of a name.
+    let others = others.iter().map(|secret| secret.expose_secret());
+    let others = others.filter(|secret| secret.len() >= 8);
+    let secrets: Vec<_> = others.chain([access_token.expose_secret()]).collect();
     let text = |name| Some(redact(&response::text(&fields, name)?, &secrets));
     match text("id") {
         Some(id) => Ok(User {

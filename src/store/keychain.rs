@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use crate::signals;
 const USERNAME: &str = "yandex-token";
 /// As long as a login's secret can be expected to be.
 const PROBE_SECRET: usize = 512;
+const POLL: Duration = Duration::from_micros(500);
 
 /// A helper's name is part of a program's, never a path.
 pub fn is_helper_name(name: &str) -> bool {
@@ -136,13 +137,21 @@ impl Entry {
         let (sender, answer) = channel();
         thread::spawn(move || sender.send(io::read_to_string(stdout).map(SecretString::from)));
         let limit = if io::stderr().is_terminal() { 60 } else { 5 };
+        let until = Instant::now() + Duration::from_secs(limit);
         let answer = answer.recv_timeout(Duration::from_secs(limit));
-        if answer.is_err() {
-            let _ = child.kill();
-        }
-        let status = child.wait().map_err(|error| self.failed(action, error))?;
-        let answer =
-            answer.map_err(|_| self.failed(action, format!("no answer within {limit} s")))?;
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                // It closes its output just before it ends.
+                Ok(None) if answer.is_ok() && Instant::now() < until => thread::sleep(POLL),
+                _ => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(self.failed(action, format!("no answer within {limit} s")));
+                }
+            }
+        };
+        let answer = answer.map_err(|_| self.failed(action, "no answer"))?;
         let answer = answer.map_err(|_| self.failed(action, "the answer is not UTF-8"))?;
         let said = answer.expose_secret().trim();
         match status.success() {

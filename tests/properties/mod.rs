@@ -180,8 +180,8 @@ pub fn token_answer(status: u16, body: &[u8]) {
     match response::classify(&answer, &asked) {
         Classified::Success(fields) => {
             assert!((200..300).contains(&status));
-            if let Ok(code) = response::device_code(fields.clone(), &Server::default()) {
-                assert_eq!(code.verification_url.scheme(), "https");
+            if let Ok(code) = response::device_code(fields.clone()) {
+                assert!(["https", "http"].contains(&code.verification_url.scheme()));
                 assert!((1..=31_536_000).contains(&code.interval.as_secs()));
                 assert!(code.expires_in.as_secs() <= 31_536_000);
                 assert!(!code.user_code.is_empty());

@@ -58,11 +58,21 @@ impl Method {
         last: Option<&LoginOptions>,
     ) -> Result<Method, Error> {
         let method = Method::of(options, last);
+        check_options(options, method)?;
         let has_redirect_uri = !options.redirect.redirect_uri.is_empty();
         if let Some(last) = last.filter(|last| last.method.as_deref() == Some(method.name())) {
             options.subject = options.subject.take().or_else(|| last.subject.clone());
             if !has_redirect_uri {
-                remembered(&mut options.redirect, last)?;
+                remembered_uris(&mut options.redirect.redirect_uri, last)?;
+            }
+            // A loopback one listens at itself, and speaks no HTTPS.
+            let is_loopback = options
+                .redirect
+                .redirect_uri
+                .iter()
+                .all(RedirectUri::is_loopback);
+            if !has_redirect_uri || !is_loopback {
+                remembered_listener(&mut options.redirect, last)?;
             }
         }
         match method {
@@ -100,13 +110,19 @@ pub fn absolute(path: &Path) -> Option<String> {
     path.into_os_string().into_string().ok()
 }
 
-/// They belong to the Redirect URI that they were given with.
-fn remembered(redirect: &mut cli::Redirect, last: &LoginOptions) -> Result<(), Error> {
-    let what = |text: &str| format!("the saved login's {}", output::short(text));
+fn what(remembered: &str) -> String {
+    format!("the saved login's {}", output::short(remembered))
+}
+
+fn remembered_uris(uris: &mut Vec<RedirectUri>, last: &LoginOptions) -> Result<(), Error> {
     for text in &last.redirect_uris {
         let uri = RedirectUri::parse(text).map_err(|why| Error::usage(what(text), why))?;
-        redirect.redirect_uri.push(uri);
+        uris.push(uri);
     }
+    Ok(())
+}
+
+fn remembered_listener(redirect: &mut cli::Redirect, last: &LoginOptions) -> Result<(), Error> {
     if let (None, Some(text)) = (redirect.listen, &last.listen) {
         let listen = text.parse();
         redirect.listen =
@@ -142,11 +158,17 @@ fn redirect_variable(uris: &mut Vec<RedirectUri>, is_option: bool) -> Result<(),
 /// # Errors
 /// Two that both read standard input, and several Redirect URIs for what takes
 /// one.
-pub fn check_options(options: &cli::Login) -> Result<(), Error> {
+fn check_options(options: &cli::Login, method: Method) -> Result<(), Error> {
     let has_several = options.redirect.redirect_uri.len() > 1;
     let several = "cannot be used with more than one '--redirect-uri'";
-    let secret_file = secret_file(&options.application)?;
-    if options.paste && secret_file.is_some_and(|path| path.as_os_str() == "-") {
+    // The sandbox has a secret of its own.
+    let is_read = !options.sandbox || options.application.client_secret_file.is_some();
+    let secret_file = match is_read {
+        true => secret_file(&options.application)?,
+        false => None,
+    };
+    let is_stdin = secret_file.is_some_and(|path| path.as_os_str() == "-");
+    if method == Method::Paste && is_stdin {
         let why = "cannot be used with '--client-secret-file -': both read standard input";
         let error = Error::usage("--paste", why);
         return Err(error.hint("Pass the client secret in a file or in YANDEX_CLIENT_SECRET."));

@@ -1,13 +1,16 @@
 //! What a login is to do: what the options say, else what the profile
 //! remembers of its last login, else what the variables say.
 
+use std::path::PathBuf;
+
 use super::method::{Method, absolute};
 use crate::cli::{self, values};
 use crate::commands::application::{self, no_client_id};
 use crate::commands::sandbox::IN_SANDBOX;
 use crate::commands::saved::{client_secret, sharing_device};
-use crate::commands::{option_or_variable, variable};
+use crate::commands::{option_or_variable, path_variable, variable};
 use crate::error::Error;
+use crate::login::redirect_uri::RedirectUri;
 use crate::oauth::Server;
 use crate::oauth::client::Client;
 use crate::output;
@@ -35,7 +38,7 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
     let is_reused = |token: &&StoredToken| is_reused(token, options, named.as_ref());
     let memory = previous.as_ref().filter(is_reused);
     let last = memory.map(|token| &token.login);
-    let its_server = memory.map(|token| server_of(token).unwrap_or_default());
+    let its_server = memory.and_then(server_of);
     if let Some(server) = &its_server {
         warn_of_variable("YANDEX_OAUTH_URL", &server.origin())?;
     }
@@ -50,11 +53,12 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
     let client_id = option_or_variable(client_id, "YANDEX_CLIENT_ID", values::client_id)?;
     let client_id =
         client_id.ok_or_else(|| no_application(options, previous.as_ref(), location))?;
+    // First: the client secret may be on standard input.
+    let method = Method::complete(options, last)?;
     let client_secret = match memory {
         Some(token) => client_secret(location, &options.application, token)?,
         None => application::client_secret(&options.application)?,
     };
-    let method = Method::complete(options, last)?;
     let request = &mut options.request;
     match method {
         Method::Subject => request.device_id = None,
@@ -71,10 +75,7 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
             }
         }
     }
-    let secret_file = application::secret_file(&options.application)?;
-    let secret_file = secret_file.filter(|path| path.is_file());
-    let secret_file = secret_file.and_then(|path| absolute(&path));
-    let secret_file = secret_file.or_else(|| last?.client_secret_file.clone());
+    let secret_file = secret_file(options, last)?;
     let remember = LoginOptions {
         client_secret_file: secret_file.filter(|_| client_secret.is_some()),
         scope_asked: joined(&options.request.scope),
@@ -96,24 +97,26 @@ pub fn saved(options: &mut cli::Login, location: &Location) -> Result<Plan, Erro
 
 /// A login that is only printed reuses the client ID alone.
 pub fn printed(options: &mut cli::Login, location: &Location) -> Result<Plan, Error> {
+    // First: the client secret may be on standard input.
+    let method = Method::complete(options, None)?;
     let saved_id = || {
         let saved = location.load_file().ok().flatten();
         let id = saved.and_then(|token| token.client_id);
-        id.ok_or_else(|| not_registered(options))
+        id.ok_or_else(|| not_registered(options, None))
     };
     let client = application::resolve(&options.application, saved_id)?;
-    unsaved(options, client)
+    Ok(unsaved(method, client))
 }
 
 /// A login of which nothing is remembered.
-pub fn unsaved(options: &mut cli::Login, client: Client) -> Result<Plan, Error> {
-    Ok(Plan {
+pub fn unsaved(method: Method, client: Client) -> Plan {
+    Plan {
         client,
-        method: Method::complete(options, None)?,
+        method,
         remember: LoginOptions::default(),
         keychain: None,
         previous_account: None,
-    })
+    }
 }
 
 /// Once in a keychain, a profile's token goes to a file only where the user
@@ -138,12 +141,11 @@ fn keychain(
 fn is_reused(token: &StoredToken, options: &cli::Login, given: Option<&Server>) -> bool {
     let option = options.application.client_id.as_ref();
     let is_same_id = option.is_none_or(|id| token.client_id.as_ref() == Some(id));
-    let server = server_of(token).unwrap_or_default();
-    let is_same_server = match &options.application.oauth_url {
-        Some(option) => server == *option,
-        None => server.is_yandex() || given == Some(&server),
+    let is_same_server = |server: &Server| match &options.application.oauth_url {
+        Some(option) => server == option,
+        None => server.is_yandex() || given == Some(server),
     };
-    is_same_id && is_same_server
+    is_same_id && server_of(token).as_ref().is_none_or(is_same_server)
 }
 
 fn server_of(token: &StoredToken) -> Option<Server> {
@@ -153,12 +155,16 @@ fn server_of(token: &StoredToken) -> Option<Server> {
 /// What the profile remembers beats a variable that says otherwise.
 fn warn_of_variable(name: &str, remembered: &str) -> Result<(), Error> {
     if variable(name)?.is_some_and(|value| value.trim_end_matches('/') != remembered) {
-        output::warn(&format!(
-            "{name} is not used: the saved login has {}",
-            output::short(remembered)
-        ));
+        warn_not_used(name, remembered);
     }
     Ok(())
+}
+
+pub fn warn_not_used(name: &str, remembered: &str) {
+    let remembered = output::short(remembered);
+    output::warn(&format!(
+        "{name} is not used: the saved login has {remembered}"
+    ));
 }
 
 /// One for each saved token: Yandex keeps one token for an application, a user
@@ -171,6 +177,25 @@ fn device_id(memory: Option<&StoredToken>, location: &Location) -> String {
         (is_usable && sharing_device(token, location).is_empty()).then_some(id)
     });
     kept.unwrap_or_else(random::uuid)
+}
+
+/// The file that the client secret comes from, as the next login can find it.
+fn secret_file(options: &cli::Login, last: Option<&LoginOptions>) -> Result<Option<String>, Error> {
+    const NAME: &str = "YANDEX_CLIENT_SECRET_FILE";
+    let found = |path: &PathBuf| absolute(path).filter(|_| path.is_file());
+    if let Some(path) = &options.application.client_secret_file {
+        return Ok(found(path));
+    }
+    let named = path_variable(NAME)?.as_ref().and_then(found);
+    match last.and_then(|last| last.client_secret_file.clone()) {
+        Some(remembered) => {
+            if named.is_some_and(|named| named != remembered) {
+                warn_not_used(NAME, &remembered);
+            }
+            Ok(Some(remembered))
+        }
+        None => Ok(named),
+    }
 }
 
 pub fn joined(scopes: &[String]) -> Option<String> {
@@ -192,21 +217,34 @@ fn no_application(
             )
             .hint(format!("If you trust it: {login} --oauth-url {origin}"))
         }
-        _ => not_registered(options),
+        _ => not_registered(options, Some(location)),
     }
 }
 
 /// No client ID was given: there may be no application yet.
-fn not_registered(options: &cli::Login) -> Error {
-    let (with, option) = match &options.subject {
-        _ if options.device => ("", " --device"),
-        _ if options.paste => ("", " --paste"),
-        Some(_) => ("", " --subject USER"),
-        None => (" with the Redirect URI http://127.0.0.1:8000/", ""),
+fn not_registered(options: &cli::Login, location: Option<&Location>) -> Error {
+    let variable = variable("YANDEX_REDIRECT_URI").ok().flatten();
+    let given = options.redirect.redirect_uri.first();
+    let uri = given.map(|uri| uri.as_str().to_owned()).or(variable);
+    let uri = uri.unwrap_or_else(|| RedirectUri::DEFAULT.to_owned());
+    let mut with = String::new();
+    let mut option = match &options.subject {
+        _ if options.device => " --device".to_owned(),
+        _ if options.paste => " --paste".to_owned(),
+        Some(user) => format!(" --subject {user}"),
+        None => {
+            with = format!(" with the Redirect URI {uri}");
+            given.map_or_else(String::new, |_| format!(" --redirect-uri {uri}"))
+        }
     };
-    let save = if options.save { " --save" } else { "" };
+    match location {
+        Some(Location::Profile(name)) if name == "default" => option += " --save",
+        Some(Location::Profile(name)) => option += &format!(" --profile {name}"),
+        Some(Location::File(path)) => option += &format!(" --token-file {}", path.display()),
+        None => {}
+    }
     no_client_id("no application ID is given").hint(format!(
         "Register an application at https://oauth.yandex.com/client/new{with}, then run \
-         `yandex-token login{option}{save} --client-id ID`. To try it without one: `yandex-token login --sandbox`."
+         `yandex-token login{option} --client-id ID`. To try it without one: `yandex-token login --sandbox`."
     ))
 }

@@ -21,9 +21,18 @@ impl Session {
             return;
         };
         let failed = |error: Error| output::debug(&error.to_string());
+        let client_secret = self.client.client_secret.as_ref();
+        let client_secret = client_secret.map(|given| &given.secret);
+        let others: Vec<_> = token
+            .secrets
+            .refresh_token
+            .iter()
+            .chain(client_secret)
+            .collect();
         let user = user_info(
             &self.client.server,
             &token.secrets.access_token,
+            &others,
             ACCOUNT_TIMEOUT,
         );
         let account = user

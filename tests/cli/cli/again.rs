@@ -153,6 +153,86 @@ fn an_option_of_another_method_drops_what_was_remembered_of_the_old_one() {
 }
 
 #[test]
+fn a_new_public_redirect_uri_keeps_the_remembered_listener() {
+    let home = Home::new();
+    for (uri, code, says) in [
+        ("https://site.test/cb2", 4, "https://site.test/cb2?start="),
+        ("http://127.0.0.1:0/", 4, "http%3A%2F%2F127.0.0.1"),
+    ] {
+        home.save(
+            &json!({"access_token": "t", "client_id": "app", "method": "loopback",
+                "listen": "127.0.0.1:0", "redirect_uris": ["https://site.test/cb"]})
+            .to_string(),
+        );
+        let options = [
+            "login",
+            "--save",
+            "--no-browser",
+            "--timeout",
+            "0s",
+            "--redirect-uri",
+            uri,
+        ];
+        crate::support::run(home.command(&options)).fails(code, says);
+    }
+}
+
+#[test]
+fn the_secret_file_of_a_saved_login_is_the_options_then_the_profiles_then_the_variables() {
+    let (home, server) = (Home::new(), server("ivan"));
+    for name in ["one", "two", "three"] {
+        std::fs::write(home.path().join(name), name).unwrap();
+    }
+    let origin = ("YANDEX_OAUTH_URL", &*server.origin);
+    let named = ("YANDEX_CLIENT_SECRET_FILE", "two");
+    let options = "login --save --client-id app --redirect-uri http://127.0.0.1:0/";
+    for (option, variables, used, is_warned) in [
+        ("", &[origin, named][..], "two", false),
+        ("--client-secret-file one", &[origin, named], "one", false),
+        ("", &[origin, named], "one", true),
+        ("", &[origin], "one", false),
+        ("--client-secret-file three", &[origin], "three", false),
+    ] {
+        let (_, done) = login(&home, &format!("{options} {option}"), variables);
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        let requests = server.requests();
+        let exchange = requests.iter().rfind(|request| request.path() == "/token");
+        assert_eq!(
+            exchange.unwrap().field("client_secret").as_deref(),
+            Some(used)
+        );
+        let path = home.path().join(used).canonicalize().unwrap();
+        assert_eq!(
+            saved(&home, "default")["client_secret_file"],
+            path.to_str().unwrap()
+        );
+        let warning = "YANDEX_CLIENT_SECRET_FILE is not used";
+        assert_eq!(done.stderr.contains(warning), is_warned, "{done:#?}");
+    }
+}
+
+#[test]
+fn a_profile_without_a_server_takes_that_of_the_variable() {
+    let (home, server) = (Home::new(), server("ivan"));
+    home.save(r#"{"access_token": "t", "client_id": "app"}"#);
+    let options = "login --save --redirect-uri http://127.0.0.1:0/";
+    let (url, done) = login(&home, options, &[("YANDEX_OAUTH_URL", &server.origin)]);
+    assert!(url.starts_with(&server.origin), "{url}");
+    assert!(!done.stderr.contains("not used"), "{done:#?}");
+}
+
+#[test]
+fn a_remembered_paste_and_a_secret_on_standard_input_are_a_contradiction() {
+    let home = Home::new();
+    home.save(r#"{"access_token": "t", "client_id": "app", "method": "paste"}"#);
+    let options = ["login", "--save", "--client-secret-file", "-"];
+    crate::support::run(home.command(&options)).fails(2, "standard input");
+    let mut sandbox = home.command(&["login", "--sandbox", "--paste", "--no-browser"]);
+    sandbox.env("YANDEX_CLIENT_SECRET_FILE", "-");
+    assert_eq!(crate::support::run(sandbox).code, Some(0));
+}
+
+#[test]
 fn a_server_that_is_not_yandex_is_asked_again_only_where_it_is_named() {
     let (home, server) = (Home::new(), server("ivan"));
     first(&home, &server);

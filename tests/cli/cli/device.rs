@@ -142,29 +142,28 @@ fn a_code_that_is_never_entered_is_4_at_the_servers_word_or_the_timeouts() {
 }
 
 #[test]
-fn what_the_server_says_is_made_harmless_and_only_https_is_a_link() {
+fn what_the_server_says_is_made_harmless_and_its_page_is_a_url() {
     let evil = r#"{"device_code": "d", "user_code": "a\u001b[2J\u202eb", "interval": 1,
         "verification_url": "https://ya.ru/device?\u001b[31m"}"#;
     let (home, fake) = (Home::new(), server(evil, vec![|| json(200, TOKEN)]));
     let done = run(log_in(&home, &fake, &[]));
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(!done.stderr.contains(['\u{1b}', '\u{202e}']), "{done:#?}");
-    for page in [
-        "http://ya.ru/device",
-        "javascript:alert(1)",
-        "ya.ru/device",
-        "",
-    ] {
+    for page in ["javascript:alert(1)", "ya.ru/device", ""] {
         let body = json!({"device_code": "d", "user_code": "u", "verification_url": page});
         let body: &'static str = body.to_string().leak();
         let server = server(body, vec![pending]);
         run(log_in(&home, &server, &[])).fails(6, "page");
     }
+    let long = "u".repeat(101);
+    let long =
+        format!(r#"{{"device_code":"d","user_code":"{long}","verification_url":"https://ya.ru"}}"#);
     for missing in [
+        &*long,
         r#"{"user_code":"u","verification_url":"https://ya.ru"}"#,
         r#"{"device_code":"d","verification_url":"https://ya.ru"}"#,
     ] {
-        let server = server(missing, vec![pending]);
+        let server = server(missing.to_owned().leak(), vec![pending]);
         run(log_in(&home, &server, &[])).fails(6, "code");
     }
 }

@@ -322,3 +322,14 @@ fn exec_becomes_the_program_with_the_token_and_without_our_secrets() {
         run(home.command(&["exec", "--env", name, "--", "true"])).fails(2, "");
     }
 }
+
+#[test]
+fn where_the_output_goes_is_made_sure_of_before_a_refresh() {
+    let (home, server) = (Home::new(), Server::json(200, "{}").idle());
+    saved(&home, &server, -10, json!({}));
+    for name in ["token", "refresh"] {
+        let done = run(command(&home, &server, &[name, "-o", "missing/out"]));
+        done.fails(8, "missing");
+    }
+    assert!(server.requests().is_empty());
+}

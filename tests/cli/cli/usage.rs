@@ -134,6 +134,18 @@ fn a_redirect_uri_that_this_login_could_not_serve_is_refused() {
 fn without_a_client_id_the_way_to_give_one_is_shown() {
     let says = ["--client-id ID", "client/new", "login --sandbox"];
     refuses("", &[("YANDEX_CLIENT_ID", "")], &says);
+    let own = [
+        "Redirect URI http://localhost:9000/cb, then",
+        "login --redirect-uri http://localhost:9000/cb --profile work --client-id ID",
+    ];
+    let none = ("YANDEX_CLIENT_ID", "");
+    refuses(
+        "--redirect-uri=http://localhost:9000/cb -p work",
+        &[none],
+        &own,
+    );
+    let variable = [none, ("YANDEX_REDIRECT_URI", "http://localhost:9000/cb")];
+    refuses("", &variable, &own[..1]);
     refuses("--client-id=", &[], &["--client-id"]);
     for bad in ["a b", "ид", "a\nb"] {
         refuses("", &[("YANDEX_CLIENT_ID", bad)], &["YANDEX_CLIENT_ID: "]);
@@ -176,6 +188,8 @@ fn options_that_contradict_each_other_are_both_named() {
          --keychain     | --output=x --format=json
          --sandbox      | --save --profile=a --token-file=a --keychain --oauth-url=https://oauth.ex
          --device       | --paste --redirect-uri=http://[::1]:0/ --listen=[::1]:0
+         --device       | --tls-cert=c --tls-key=k
+         --paste        | --tls-cert=c --tls-key=k
          --paste        | --listen=127.0.0.1:0 --client-secret-file=-
          --subject=a@b  | --device --paste --redirect-uri=http://[::1]:0/ --listen=[::1]:0
          --subject=a@b  | --no-browser --timeout=5 --optional-scope=a:b --login-hint=me

@@ -13,7 +13,11 @@ use crate::support::{Home, run};
 fn a_login_on_a_public_address_needs_no_proxy_and_odd_clients_do_not_disturb_it() {
     let home = Home::new();
     certificate(&home, "cert");
-    let files = ["--tls-cert", "cert.pem", "--tls-key", "cert.key"];
+    for (from, to) in [("cert.pem", "bom.pem"), ("cert.key", "bom.key")] {
+        let text = std::fs::read(home.path().join(from)).unwrap();
+        std::fs::write(home.path().join(to), [b"\xef\xbb\xbf", &*text].concat()).unwrap();
+    }
+    let files = ["--tls-cert", "bom.pem", "--tls-key", "bom.key"];
     let login = PublicLogin::start(home, URI, &files);
     let curl = |url: &str, more: &[&str]| curl(&login.home, login.port, url, more);
 

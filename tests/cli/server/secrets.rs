@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use url::form_urlencoded;
 
-use crate::support::browser::{callback, get};
+use crate::support::browser::{answer, callback, get};
 use crate::support::files::script;
 use crate::support::server::{Answer, Request, Server, json as json_answer};
 use crate::support::{Finished, Home, Running, now, rows, run, several_at_once};
@@ -81,7 +81,7 @@ const GUISES: [Guise; 2] = [held, |request| {
 }];
 
 /// Answers that quote a request, in place of `@`; `%` ends a line.
-const SHAPES: [&str; 15] = [
+const SHAPES: [&str; 16] = [
     r#"400 x%%{"error": "e", "error_description": "@"}"#,
     r#"401 x%%{"error": "@", "error_description": "<@!"}"#,
     r#"400 x%%{"error": "invalid_grant", "error_uri": "@"}"#,
@@ -91,6 +91,7 @@ const SHAPES: [&str; 15] = [
     "500 @%%",
     "502 x%X-Echo: @%%@",
     "302 x%Location: /?@%%",
+    "302 x%Location: /a/@/b%%",
     "200 x%%@",
     "200 x%@%%",
     "200 @%Content-Length: 9999%%@",
@@ -291,4 +292,16 @@ fn a_device_code_in_what_is_shown_makes_the_answer_useless() {
         command.arg(&server.origin);
         run(command).fails(6, "everybody would see").hides(&[shown]);
     }
+}
+
+#[test]
+fn a_redirect_that_quotes_the_client_secret_does_not_show_it() {
+    let (home, secret) = (Home::new(), "M4rkSecret-1234");
+    let words = "login --no-browser --client-id app --redirect-uri http://127.0.0.1:0/";
+    let mut command = home.command(&words.split(' ').collect::<Vec<_>>());
+    let mut running = Running::start(command.env("YANDEX_CLIENT_SECRET", secret));
+    let url = running.url();
+    let page = answer(&url, &[("error", secret), ("error_description", secret)]);
+    assert!(!page.body.contains(secret), "{page:#?}");
+    running.finish().fails(5, "logging in").hides(&[secret]);
 }

@@ -137,12 +137,30 @@ fn a_failed_renewal_costs_neither_the_token_nor_another_request_before_its_pause
 }
 
 #[test]
+fn what_the_user_can_set_right_is_warned_about_as_soon_as_a_token_is_due() {
+    let (home, server) = (Home::new(), Server::json(503, "{}").idle());
+    std::fs::write(home.path().join("empty"), "").unwrap();
+    let other = json!({"oauth_url": "https://other.example"});
+    for (change, option, says) in [
+        (other, &[][..], "other.example"),
+        (json!({}), &["--client-secret-file", "gone"], "gone"),
+        (json!({}), &["--client-secret-file", "empty"], "empty"),
+    ] {
+        for (days, says) in [(89, ""), (91, says)] {
+            issued(&home, &server, days, change.clone());
+            let done = run(command(&home, &server, &[&["token"], option].concat()));
+            prints(&done, "0ld\n", says);
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
 fn in_the_warning_time_every_call_warns_and_names_the_command() {
     for change in [
         failed(now() - 60, "invalid_grant"),
         failed(now() - 60, "unreachable"),
         json!({"refresh_token": null}),
-        json!({"oauth_url": "https://other.example"}),
     ] {
         let (home, server) = (Home::new(), Server::json(503, "{}").idle());
         for (days, says) in [(334, ""), (336, "yandex-token login --profile default")] {

@@ -112,3 +112,13 @@ fn a_refresh_or_revocation_of_one_profile_leaves_the_other_alive() {
         "{done:#?}"
     );
 }
+
+#[test]
+fn a_refused_revocation_is_not_explained_as_a_refused_code() {
+    let server = Server::json(400, r#"{"error": "invalid_grant"}"#);
+    let home = Home::new();
+    save(&home, &server, "work", json!({}));
+    let done = run(revoke(&home, &server));
+    done.fails(5, "invalid_grant");
+    assert!(!done.stderr.contains("code"), "{done:#?}");
+}
