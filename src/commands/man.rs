@@ -34,7 +34,11 @@ pub fn run(options: cli::Man) -> Result<(), Error> {
 
 fn page(command: &Command, is_root: bool) -> std::io::Result<String> {
     let title = command.get_display_name().unwrap_or(command.get_name());
-    let man = Man::new(command.clone())
+    // clap_mangen leaves out the help of options that `-h` hides.
+    let shown = command
+        .clone()
+        .mut_args(|option| option.hide_short_help(false));
+    let man = Man::new(shown)
         .title(title.to_uppercase())
         .date(facts::DATE)
         .source(concat!("yandex-token ", env!("CARGO_PKG_VERSION")))

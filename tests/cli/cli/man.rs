@@ -55,6 +55,10 @@ fn every_command_has_a_page_with_all_that_its_help_says_of_it() {
             let option = option.trim_end_matches([',', '.', '`']).replace('-', "\\-");
             assert!(page.contains(&option), "{name}: {option}");
         }
+        for option in section(&page, "OPTIONS").split(".TP\n").skip(1) {
+            let help = option.lines().nth(1).unwrap_or_default();
+            assert!(!help.is_empty(), "{name}: no help in {option}");
+        }
     }
     let main = page(&home, "");
     for (title, word) in [
