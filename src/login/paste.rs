@@ -4,9 +4,9 @@
 //! The terminal's settings are never touched, so there is nothing to restore.
 
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::{Position, Url};
 
@@ -20,6 +20,11 @@ use crate::signals;
 
 /// More than any address is long.
 const MAX_LINE: u64 = 64 << 10;
+/// How long the rest of an address that a terminal has wrapped may take to
+/// come behind its first line.
+const REST_TIME: Duration = Duration::from_millis(100);
+/// How long after an address its rest may follow.
+const ENTER_TIME: Duration = Duration::from_secs(10);
 const WHAT: &str = "reading the pasted code";
 
 /// Whether somebody can be asked on standard input.
@@ -59,6 +64,7 @@ pub fn read(
     lines: &Receiver<String>,
 ) -> Result<Response, Error> {
     let terminal = can_ask();
+    let mut address = None;
     loop {
         if terminal {
             output::prompt("Paste the code, or the whole address, here:");
@@ -71,7 +77,11 @@ pub fn read(
             };
             Error::new(Kind::TimedOut, WHAT, why)
         })?;
-        match expected.parse(&line) {
+        let response = match terminal {
+            true => expected.read(&line, &mut address, lines),
+            false => expected.parse(&line),
+        };
+        match response {
             Ok(response) => return Ok(response),
             Err(why) if terminal => output::prompt(&format!("That can't be used: {why}.")),
             Err(why) => return Err(Error::new(Kind::Other, WHAT, why)),
@@ -85,10 +95,19 @@ pub fn listen(expected: Expected, answer: impl Fn(Response) + Send + 'static) {
     if !can_ask() {
         return;
     }
+    let (sender, lines) = channel();
     thread::spawn(move || {
         signals::never_stopped_for_reading();
         while let Some(line) = next_line() {
-            match expected.parse(&line) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || {
+        let mut address = None;
+        while let Ok(line) = lines.recv() {
+            match expected.read(&line, &mut address, &lines) {
                 Ok(response) => answer(response),
                 Err(why) => output::prompt(&format!("That can't be used: {why}. Still waiting.")),
             }
@@ -107,6 +126,34 @@ fn next_line() -> Option<String> {
 }
 
 impl Expected {
+    /// Reads a line as [`Expected::parse`] does, and puts an address together
+    /// again that a terminal has wrapped: the rest comes at once, or is sent by
+    /// the Enter after `address`.
+    fn read(
+        &self,
+        line: &str,
+        address: &mut Option<(String, Instant)>,
+        lines: &Receiver<String>,
+    ) -> Result<Response, &'static str> {
+        let line = bare(line);
+        if !line.contains("://") {
+            if let Some((begun, at)) = address.take()
+                && at.elapsed() < ENTER_TIME
+                && let Ok(response) = self.parse(&(begun + &line))
+            {
+                return Ok(response);
+            }
+            return self.parse(&line);
+        }
+        let mut whole = line;
+        while let Ok(rest) = lines.recv_timeout(REST_TIME) {
+            whole.push_str(&bare(&rest));
+        }
+        let response = self.parse(&whole);
+        *address = Some((whole, Instant::now()));
+        response
+    }
+
     /// Reads what was pasted: a bare code, an address that carries the answer,
     /// or its query.
     ///
@@ -258,6 +305,36 @@ mod tests {
             "http://127.0.0.1:8000/x?code=1&state=STATE",
         ] {
             assert!(code(&loopback, line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_was_wrapped_is_put_together_again() {
+        let expected = expected(Some("http://127.0.0.1:8000/"));
+        let whole = format!(
+            "http://127.0.0.1:8000/?state={}&code=1234567",
+            expected.state.as_str()
+        );
+        // At once, or the second line once the first one was refused.
+        for (cut, sent) in [
+            (whole.len() - 3, true),
+            (whole.len() - 3, false),
+            (30, false),
+        ] {
+            let (sender, lines) = channel();
+            let (first, second) = whole.split_at(cut);
+            let mut address = None;
+            if sent {
+                sender.send(format!("{second}\n")).expect("it is read");
+            }
+            let mut response = expected.read(&format!("{first}\n"), &mut address, &lines);
+            if !sent {
+                response = expected.read(second, &mut address, &lines);
+            }
+            match response {
+                Ok(Response::Code(code)) => assert_eq!(code.expose_secret(), "1234567"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 
