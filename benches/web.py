@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from measure import NotMeasured
 
 
-def connect(port, patience=20.0):
+def connect(port, timeout=20.0):
     """Once somebody listens there; tried again without a pause."""
-    until = time.perf_counter() + patience
+    until = time.perf_counter() + timeout
     while True:
         stream = socket.socket()
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,9 +56,9 @@ class Lines:
         self.pipe = pipe
         self.rest = b""
 
-    def next(self, patience=20.0):
+    def next(self, timeout=20.0):
         while b"\n" not in self.rest:
-            if not select.select([self.pipe], [], [], patience)[0]:
+            if not select.select([self.pipe], [], [], timeout)[0]:
                 raise NotMeasured("the program said nothing")
             chunk = os.read(self.pipe.fileno(), 65536)
             if not chunk:

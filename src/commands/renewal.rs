@@ -47,7 +47,7 @@ impl Saved {
         }
         if no_renew {
             let enough = enough.as_secs();
-            let why = format!("it has less than {enough} s left, and --no-renew is set");
+            let why = format!("it has less than {enough} s left, and renewal is off (--no-renew)");
             let error = Error::new(Kind::NoToken, "the saved token", why);
             return Err(error.hint(self.location.login_again()));
         }
@@ -100,7 +100,7 @@ impl Saved {
     /// Renews a due token, never at the cost of the one at hand.
     fn renew_on_the_way(&self, token: StoredToken, no_renew: bool) -> StoredToken {
         let renewed = match no_renew {
-            true => Err(Error::new(Kind::NoToken, RENEWING, "--no-renew is set").into()),
+            true => Err(Error::new(Kind::NoToken, RENEWING, "it is off (--no-renew)").into()),
             false => self.try_to_renew(&token),
         };
         match renewed {

@@ -105,7 +105,9 @@ pub fn warn_of_readers(path: &Path, found: &Metadata) {
     };
     if mode(found) & 0o077 != 0 && is_changeable() {
         let path = path.display();
-        warn_once(format!("other users can read {path}: `chmod 600` it"));
+        warn_once(format!(
+            "other users can read {path}: run `chmod 600` on it"
+        ));
     }
     if !is_trusted(found) {
         warn_once(format!("{} belongs to another user", path.display()));

@@ -10,12 +10,12 @@ use crate::support::browser::answer;
 use crate::support::files::{install, script};
 use crate::support::server::Server;
 use crate::support::waiting::ANSWER;
-use crate::support::{Finished, Home, PATIENCE, Running, run};
+use crate::support::{Finished, Home, Running, TIMEOUT, run};
 
 /// Waits for a file in the home that is written whole, with a final newline.
 #[track_caller]
 fn file(home: &Home, name: &str) -> String {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while Instant::now() < until {
         match fs::read_to_string(home.path().join(name)) {
             Ok(text) if text.ends_with('\n') => return text,

@@ -8,7 +8,7 @@ use crate::support::files::script;
 use crate::support::login::{ANSWER, login};
 use crate::support::send;
 use crate::support::server::{Answer, Server};
-use crate::support::{Home, PATIENCE, Running, run};
+use crate::support::{Home, Running, TIMEOUT, run};
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
 const DESTINATIONS: [&[&str]; 4] = [
@@ -54,7 +54,7 @@ fn a_signal_ends_a_login_whose_exchange_hangs() {
             let mut running = Running::start(&mut home.command(&login(&server, options)));
             let url = running.url();
             let browser = std::thread::spawn(move || get(&callback(&url, &[("code", "1234567")])));
-            asked.recv_timeout(PATIENCE).unwrap();
+            asked.recv_timeout(TIMEOUT).unwrap();
             send(&running, &[name]);
             died(&home, running, number);
             assert_eq!(

@@ -4,7 +4,7 @@
 use crate::support::browser::{answer, callback, get, parameter, request};
 use crate::support::server::Server;
 use crate::support::waiting::{ANSWER, AT_ONCE, Waiting, arguments, connection, expect};
-use crate::support::{Home, PATIENCE, Running, rows, run};
+use crate::support::{Home, Running, TIMEOUT, rows, run};
 
 #[test]
 fn only_exactly_one_code_or_error_with_our_state_ends_the_login() {
@@ -141,7 +141,7 @@ fn a_slow_exchange_is_made_once_however_often_the_browser_calls_back() {
         std::thread::spawn(move || get(&url))
     };
     let mut calls = vec![call(&first)];
-    was_asked.recv_timeout(PATIENCE).unwrap();
+    was_asked.recv_timeout(TIMEOUT).unwrap();
     calls.extend([&first, &again, &refused].map(|url| call(url)));
     expect(400, &login.ask("/cb?code=c0de1234&state=wrong"));
     expect(404, &login.ask("/favicon.ico"));

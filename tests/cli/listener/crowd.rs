@@ -6,7 +6,7 @@ use std::io::Read;
 use crate::support::browser::{get, request};
 use crate::support::server::Server;
 use crate::support::waiting::{ANSWER, Waiting, arguments, connection, expect};
-use crate::support::{Home, PATIENCE, wait_for};
+use crate::support::{Home, TIMEOUT, wait_for};
 
 #[test]
 fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
@@ -17,7 +17,7 @@ fn a_browser_that_reloads_during_a_slow_exchange_blocks_nobody() {
     for round in 0..100 {
         drop(connection(login.address(), head.as_bytes()));
         if round == 0 {
-            was_asked.recv_timeout(PATIENCE).unwrap();
+            was_asked.recv_timeout(TIMEOUT).unwrap();
         }
     }
     for _ in 0..10 {
@@ -53,7 +53,7 @@ fn a_login_has_few_threads() {
     let call = login.callback();
     std::thread::scope(|scope| {
         let called = scope.spawn(|| get(&call));
-        was_asked.recv_timeout(PATIENCE).unwrap();
+        was_asked.recv_timeout(TIMEOUT).unwrap();
         let threads = format!("/proc/{}/task", login.running.child.id());
         let threads = std::fs::read_dir(threads).unwrap().count();
         assert!(threads <= 8, "{threads} threads");

@@ -15,7 +15,7 @@ use crate::support::login::{ANSWER, TOKEN, complete, login, refused, with_browse
 use crate::support::sandbox::Served;
 use crate::support::server::{Server, json as answer};
 use crate::support::terminal::Terminal;
-use crate::support::{Home, PATIENCE, block, run};
+use crate::support::{Home, TIMEOUT, block, run};
 
 #[test]
 #[ignore = "needs pass"]
@@ -212,7 +212,7 @@ fn a_person_at_a_terminal_has_a_minute_to_unlock_the_keychain() {
     let before = now();
     let script = "export PATH=\"$HOME:$PATH\"; exec strace -f -o trace -e trace=futex \"$@\"";
     let mut terminal = Terminal::shell(&home, script, &["token"]);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let deadline: i64 = loop {
         let trace = fs::read_to_string(home.path().join("trace")).unwrap_or_default();
         if let Some((_, rest)) = trace.split_once("{tv_sec=") {

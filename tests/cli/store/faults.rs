@@ -11,7 +11,7 @@ use crate::support::files::{chmod, mkfifo, read_fifo};
 use crate::support::login::{ANSWER, TOKEN, complete, login, with_browser};
 use crate::support::login::{browser, refused};
 use crate::support::server::Server;
-use crate::support::{Home, PATIENCE, Running, mode};
+use crate::support::{Home, Running, TIMEOUT, mode};
 
 #[test]
 fn the_browser_of_these_tests_reports_that_it_was_opened() {
@@ -22,7 +22,7 @@ fn the_browser_of_these_tests_reports_that_it_was_opened() {
     command.env("BROWSER", browser(&home));
     let mut running = Running::start(&mut command);
     let url = running.url();
-    assert_eq!(opened.recv_timeout(PATIENCE).unwrap(), "yes\n");
+    assert_eq!(opened.recv_timeout(TIMEOUT).unwrap(), "yes\n");
     answer(&url, &[("code", "1234567")]);
     assert_eq!(running.finish().code, Some(0));
 }

@@ -10,7 +10,7 @@ use crate::support::browser::{answer, parameter};
 use crate::support::files::{as_nobody, chmod, give, mkfifo};
 use crate::support::login::{ANSWER, TOKEN, complete, login, refused, with_browser};
 use crate::support::server::{Server, json};
-use crate::support::{Home, PATIENCE, Running, free_port, rows, run, wait_for};
+use crate::support::{Home, Running, TIMEOUT, free_port, rows, run, wait_for};
 
 const STRANGER: u32 = 12345;
 
@@ -70,7 +70,7 @@ fn another_user_sees_no_secret_of_a_login_and_reads_nothing_that_it_keeps() {
         let url = url.clone();
         std::thread::spawn(move || answer(&url, &[("code", "c0de1234")]))
     };
-    was_asked.recv_timeout(PATIENCE).unwrap();
+    was_asked.recv_timeout(TIMEOUT).unwrap();
 
     let arguments = sees(&home, "cat /proc/[0-9]*/cmdline");
     assert!(arguments.contains("shared/token"), "the login is seen");
@@ -296,7 +296,7 @@ fn a_link_or_pipe_of_ones_own_or_of_roots_in_a_shared_directory_is_followed() {
         let arguments = login(&server, &["-o", "shared/fifo"]);
         let done = complete(as_nobody(&home, "", &arguments));
         assert_eq!(done.code, Some(0), "{done:#?}");
-        assert_eq!(text.recv_timeout(PATIENCE).unwrap(), format!("{TOKEN}\n"));
+        assert_eq!(text.recv_timeout(TIMEOUT).unwrap(), format!("{TOKEN}\n"));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::browser::answer;
 use crate::support::files::{chmod, mkfifo, read_fifo};
 use crate::support::login::{ANSWER, TOKEN, complete, login};
 use crate::support::server::Server;
-use crate::support::{Home, PATIENCE, Running, mode, run};
+use crate::support::{Home, Running, TIMEOUT, mode, run};
 
 #[test]
 fn the_file_is_for_its_owner_alone_whatever_the_umask() {
@@ -114,7 +114,7 @@ fn a_fifo_is_written_to_and_stays_one() {
         let options = ["-o", name, "--format", "env"];
         let done = complete(home.command(&login(&server, &options)));
         assert_eq!((done.code, &*done.stdout), (Some(0), ""), "{done:#?}");
-        let text = text.recv_timeout(PATIENCE).unwrap();
+        let text = text.recv_timeout(TIMEOUT).unwrap();
         assert_eq!(text, format!("YANDEX_TOKEN={TOKEN}\n"));
         assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
         assert_eq!(home.files(), ["fifo", "link"]);
@@ -131,7 +131,7 @@ fn a_token_that_the_reader_of_a_fifo_does_not_take_is_kept() {
     std::thread::spawn(move || sender.send(File::open(opened).unwrap()));
     let mut running = Running::start(&mut home.command(&login(&server, &["-o", "fifo"])));
     let url = running.url();
-    drop(reader.recv_timeout(PATIENCE).unwrap());
+    drop(reader.recv_timeout(TIMEOUT).unwrap());
     let page = answer(&url, &[("code", "1234567")]);
     assert!(!page.body.contains("You are logged in"), "{page:#?}");
     let done = running.finish();

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use url::Url;
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn request(method: &str, url: &str, headers: &str, body: &str) -> Reply {
 /// Sends these very bytes and reads to the end of the connection.
 pub fn raw(to: impl std::net::ToSocketAddrs, bytes: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     // A server may refuse before it has read all.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();

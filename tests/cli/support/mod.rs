@@ -38,7 +38,7 @@ use server::Server;
 pub const BINARY: &str = env!("CARGO_BIN_EXE_yandex-token");
 
 /// Long enough for a loaded machine; only a failing test waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The access token and the refresh token of one that has expired.
 pub const OLD: [&str; 2] = ["0ldt0ken", "r3fr3sh"];
@@ -317,7 +317,7 @@ impl Running {
     /// Waits for a line on standard error that holds this.
     #[track_caller]
     pub fn line(&mut self, holds: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.stderr_lines.recv_timeout(left) {
@@ -341,7 +341,7 @@ impl Running {
     /// Waits for a line on standard output, which is read here as it comes.
     #[track_caller]
     pub fn output_line(&mut self) -> String {
-        let line = self.stdout_lines.recv_timeout(PATIENCE).unwrap();
+        let line = self.stdout_lines.recv_timeout(TIMEOUT).unwrap();
         self.stdout.push_str(&line);
         line.trim_end_matches('\n').to_owned()
     }
@@ -355,7 +355,7 @@ impl Running {
     /// Waits for the program's end.
     #[track_caller]
     pub fn finish(mut self) -> Finished {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -370,7 +370,7 @@ impl Running {
             (&mut self.stderr, &self.stderr_lines),
             (&mut self.stdout, &self.stdout_lines),
         ] {
-            while let Ok(line) = lines.recv_timeout(PATIENCE) {
+            while let Ok(line) = lines.recv_timeout(TIMEOUT) {
                 text.push_str(&line);
             }
         }
@@ -428,7 +428,7 @@ pub fn unescape(text: &str) -> Vec<u8> {
 /// Waits until this is so.
 #[track_caller]
 pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < until, "it never came: {what}");
         std::thread::sleep(Duration::from_millis(10));

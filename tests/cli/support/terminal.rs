@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::pty::openpty;
 use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, tcgetattr};
 
-use super::{BINARY, Home, PATIENCE};
+use super::{BINARY, Home, TIMEOUT};
 
 pub struct Terminal {
     master: File,
@@ -60,7 +60,7 @@ impl Terminal {
     /// Waits for this text, behind what was waited for before.
     #[track_caller]
     pub fn shows(&mut self, text: &str) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(at) = self.seen[self.searched..].find(text) {
                 self.searched += at + text.len();
@@ -98,7 +98,7 @@ impl Terminal {
     pub fn finish(&mut self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
 
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code().or(status.signal().map(|signal| 128 + signal));
@@ -111,7 +111,7 @@ impl Terminal {
     /// What is left to see once the program has ended and the lines have been
     /// redrawn.
     pub fn screen(&mut self) -> String {
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+        while let Ok(bytes) = self.output.recv_timeout(TIMEOUT) {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
         let lines = self.seen.split("\r\n");

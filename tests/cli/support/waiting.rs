@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::browser::{Reply, address, answer, callback, parameter, raw};
 use super::server::Server;
-use super::{Finished, Home, PATIENCE, Running, rows, unescape};
+use super::{Finished, Home, Running, TIMEOUT, rows, unescape};
 
 pub const ANSWER: &str = r#"{"access_token": "t0ken"}"#;
 
@@ -182,7 +182,7 @@ pub fn tls_hello() -> Vec<u8> {
 /// A connection on which this was sent, and nothing is read.
 pub fn connection(to: SocketAddr, sent: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     // A listener out of descriptors may have closed it already.
     let _ = stream.write_all(sent);
     stream

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::{Home, PATIENCE, free_port, wait_for};
+use super::{Home, TIMEOUT, free_port, wait_for};
 
 pub struct Chromium {
     pub driver: Group,
@@ -86,7 +86,7 @@ impl Chromium {
             .uri(format!("{}{path}", self.session))
             .header("Content-Type", "application/json");
         let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent: ureq::Agent = config.timeout_global(Some(PATIENCE)).build().into();
+        let agent: ureq::Agent = config.timeout_global(Some(TIMEOUT)).build().into();
         let sent = match method {
             "GET" => agent.run(request.body(()).unwrap()),
             _ => agent.run(request.body(body.to_string()).unwrap()),
