@@ -73,7 +73,7 @@ pub fn variable(name: &str) -> Result<Option<String>, Error> {
     for quote in ['"', '\''] {
         if value.len() > 1 && value.starts_with(quote) && value.ends_with(quote) {
             let error = Error::usage(name, format!("the value is in quotes ({quote})"));
-            return Err(error.hint("Remove the quotes: whatever set the variable has kept them."));
+            return Err(error.hint("Remove the quotes: they are part of the value."));
         }
     }
     Ok((!value.is_empty()).then(|| value.to_owned()))

@@ -57,6 +57,6 @@ fn unexpected(panic: &panic::PanicHookInfo) -> Error {
     let place = panic
         .location()
         .map_or_else(String::new, |at| at.to_string());
-    Error::new(Kind::Other, "an unexpected fault", place)
+    Error::new(Kind::Other, "an unexpected error", place)
         .hint("The system may be out of threads. If it is not, please report this line.")
 }

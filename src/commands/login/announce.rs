@@ -38,8 +38,10 @@ pub fn loopback(url: &Url, redirect_uri: &RedirectUri, browser: &Browser, is_san
             output::info(line);
         }
         if paste::can_ask() {
-            output::info("Or log in without it: the browser can't load the last page. Paste its");
-            output::info("address here.");
+            output::info(
+                "Or log in without it. The browser will fail to load the last page: paste",
+            );
+            output::info("the address of that page here.");
         }
     }
     output::info(&format!(

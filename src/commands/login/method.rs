@@ -204,12 +204,13 @@ pub fn complete_redirect(redirect: &mut cli::Redirect, is_sandbox: bool) -> Resu
         )
         .hint("Without a proxy use --redirect-uri http://127.0.0.1:8000/"),
         Some(what) if is_sandbox => {
-            Error::usage(what, "the sandbox inside login can't be reached there")
-                .hint("Run `yandex-token sandbox` beside it, and pass its URL with --oauth-url.")
+            Error::usage(what, "--sandbox supports loopback Redirect URIs only").hint(
+                "Run `yandex-token sandbox --redirect-uri URI`, and pass its URL with --oauth-url.",
+            )
         }
         _ if redirect.tls_cert.is_some() && uris.iter().any(RedirectUri::is_loopback) => {
             Error::usage("--tls-cert", "it needs an https Redirect URI")
-                .hint("Pass the public one exactly as registered: --redirect-uri https://...")
+                .hint("Pass the application's public Redirect URI: --redirect-uri https://...")
         }
         _ => return Ok(()),
     };

@@ -24,7 +24,7 @@ fn died(home: &Home, running: Running, signal: i32) {
     let done = running.finish();
     assert_eq!((done.code, done.signal), (None, Some(signal)), "{done:#?}");
     assert_eq!(done.stdout, "");
-    assert!(!done.stderr.contains("an unexpected fault"), "{done:#?}");
+    assert!(!done.stderr.contains("an unexpected error"), "{done:#?}");
     assert_eq!(home.files(), Vec::<String>::new());
 }
 

@@ -69,7 +69,7 @@ impl Told {
     pub fn is_orderly(&self, lie: &str) {
         let done = self.done.is_plain().hides(&OLD);
         done.hides(&["pa55w0rd", "c0de1234", "n3wt0ken", "d3vice"]);
-        let is_fault = done.stderr.contains("an unexpected fault");
+        let is_fault = done.stderr.contains("an unexpected error");
         assert!(!is_fault, "{lie}: {done:#?}");
     }
 

@@ -260,7 +260,7 @@ impl Case<'_> {
 
     fn check(&self, done: &Finished) -> Result<(), String> {
         let newest = self.newest();
-        let panicked = done.stderr.contains("an unexpected fault");
+        let panicked = done.stderr.contains("an unexpected error");
         let may_panic = self.fault.calls == THREADS;
         ensure(may_panic || !panicked, "it panicked")?;
         match (done.code, done.signal) {
