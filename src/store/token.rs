@@ -71,18 +71,18 @@ pub struct LoginOptions {
     pub subject: Option<String>,
 }
 
-type Reading = fn(&Value) -> Option<Value>;
+type Reading = fn(Value) -> Option<Value>;
 
 /// How our keys are read where others have written them: what is of no use
 /// counts as absent.
 const LENIENT: [(&str, Reading); 5] = [
     ("issued_at expires_at renew_failed_at", |value| {
-        Some(json::seconds(value)?.into())
+        Some(json::seconds(&value)?.into())
     }),
     ("renew_without_secret", |value| {
-        Some(value.as_bool()?.into())
+        value.is_boolean().then_some(value)
     }),
-    ("scope", |value| Some(json::words(value)?.into())),
+    ("scope", |value| Some(json::words(&value)?.into())),
     ("redirect_uris", |value| {
         let uris = value.as_array()?.iter().filter_map(json::text);
         Some(uris.collect())
@@ -91,7 +91,7 @@ const LENIENT: [(&str, Reading); 5] = [
         "access_token token_type refresh_token client_id oauth_url account device_id keychain \
          keychain_id method listen tls_cert tls_key client_secret_file scope_asked \
          optional_scope_asked subject renew_error",
-        |value| Some(json::text(value)?.into()),
+        |value| (value.is_string() && value != "").then_some(value),
     ),
 ];
 
@@ -179,8 +179,12 @@ impl StoredToken {
         }
         for (names, read) in LENIENT {
             for name in names.split(' ') {
-                if let Some(value) = fields.remove(name).as_ref().and_then(read) {
-                    fields.insert(name.to_owned(), value);
+                let Some(value) = fields.get_mut(name) else {
+                    continue;
+                };
+                match read(value.take()) {
+                    Some(useful) => *value = useful,
+                    None => drop(fields.remove(name)),
                 }
             }
         }
