@@ -55,7 +55,7 @@ fn terminal(home: &Home, setup: &str, shell: &str) -> Terminal {
 /// behind it is for elvish, which adds none.
 fn completes_at_a_terminal(mut terminal: Terminal) {
     for (keys, shows) in [
-        ("yandex-token st\t --prof\t wo\t \r", "the application's"),
+        ("yandex-token st\t --prof\t wo\t \r", "RENEWAL"),
         ("yandex-token tok\t -p me\t \r", "of-me-at-home"),
         ("yandex-token token --token-file fou\t \r", "of-a-file"),
         (
@@ -123,13 +123,10 @@ fn fish_completes_commands_options_profiles_and_files() {
         done.stdout
     };
     for (line, first) in [
-        (
-            "yandex-token lo",
-            "login\tGet a token, through the browser\n",
-        ),
+        ("yandex-token lo", "login\tGet a token by logging in\n"),
         (
             "yandex-token token --prof",
-            "--profile\tThe saved token with this name",
+            "--profile\tName of the saved token",
         ),
         ("yandex-token token --profile wo", "work\n"),
         ("yandex-token token --profile=me", "--profile=me.home\n"),
