@@ -130,16 +130,19 @@ fn a_browser_can_be_interrupted_although_the_login_holds_signals_back() {
 fn a_program_gets_the_signals_that_are_ignored_and_no_others() {
     let home = Home::new();
     home.save(r#"{"access_token": "t"}"#);
-    let ignored = |before: &str, how: &[&str]| {
-        let program = ["--", "sed", "-n", "s/^SigIgn:\t//p", "/proc/self/status"];
+    let signals = |field: &str, before: &str, how: &[&str]| {
+        let found = format!("s/^{field}:\t//p");
+        let program = ["--", "sed", "-n", &found, "/proc/self/status"];
         let done = run(home.after(before, &[how, &program].concat()));
         assert_eq!(done.code, Some(0), "{done:#?}");
         let mask = u64::from_str_radix(done.stdout.trim(), 16).unwrap();
-        [1, 13, 15].map(|signal| mask & 1 << (signal - 1) != 0)
+        [1, 13, 15, 25].map(|signal| mask & 1 << (signal - 1) != 0)
     };
     for how in ["exec", "sandbox"] {
-        assert_eq!(ignored("trap '' HUP PIPE", &[how]), [true, true, false]);
-        assert_eq!(ignored("true", &[how]), [false; 3]);
+        let found = signals("SigIgn", "trap '' HUP PIPE", &[how]);
+        assert_eq!(found, [true, true, false, false]);
+        assert_eq!(signals("SigIgn", "true", &[how]), [false; 4]);
+        assert_eq!(signals("SigBlk", "true", &[how]), [false; 4]);
     }
     let missing = home.after("trap '' PIPE", &["exec", "--", "nonesuch"]);
     assert_eq!(run(missing).code, Some(127));
