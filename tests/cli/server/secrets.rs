@@ -305,3 +305,20 @@ fn a_redirect_that_quotes_the_client_secret_does_not_show_it() {
     assert!(!page.body.contains(secret), "{page:#?}");
     running.finish().fails(5, "logging in").hides(&[secret]);
 }
+
+#[test]
+fn a_scope_that_quotes_the_tokens_does_not_show_them() {
+    let (home, server) = (
+        Home::new(),
+        Server::json(
+            200,
+            r#"{"access_token": "n3w-access", "refresh_token": "n3w-refresh",
+                "scope": "a:b n3w-access n3w-refresh", "expires_in": 9999}"#,
+        ),
+    );
+    home.save(r#"{"access_token": "0ld", "refresh_token": "r", "client_id": "app"}"#);
+    let refresh = ["refresh", "--oauth-url", &server.origin];
+    assert_eq!(run(home.command(&refresh)).code, Some(0));
+    let status = run(home.command(&["status"]));
+    assert!(status.stdout.contains("a:b […] […]"), "{status:#?}");
+}

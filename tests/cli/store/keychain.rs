@@ -343,3 +343,15 @@ fn a_revocation_at_the_server_erases_the_entry() {
     assert!(kept(&home).is_empty());
     assert_eq!(home.files(), ["calls", "docker-credential-fake"]);
 }
+
+#[test]
+fn a_helper_that_answers_and_does_not_end_is_given_up() {
+    let (home, server) = (Home::new(), Server::json(200, ANSWER));
+    helper(&home, HELPER);
+    logged_in(&home, &server, &["--keychain", "fake"]);
+    helper(
+        &home,
+        &HELPER.replacen('\n', "\ntrap 'exec >&-; sleep 60' EXIT\n", 1),
+    );
+    run(command(&home, &["token"])).fails(8, "no answer within 5 s");
+}
