@@ -39,9 +39,11 @@ impl Sandbox {
 }
 
 /// Opens a page and follows its redirects; returns the address of the last.
+///
+/// # Errors
+/// Where the last page refuses the request: a wrong client ID, for instance.
 pub fn follow(url: &Url) -> Result<Url, String> {
-    let request = ureq::get(url.as_str()).config();
-    let request = request.http_status_as_error(false).proxy(None);
+    let request = ureq::get(url.as_str()).config().proxy(None);
     let response = request.timeout_global(Some(TIMEOUT)).build().call();
     let response = response.map_err(|error| error.to_string())?;
     Url::parse(&response.get_uri().to_string()).map_err(|error| error.to_string())

@@ -311,3 +311,11 @@ fn at_a_terminal_the_lines_can_be_pasted_and_a_shell_says_where_it_is() {
     terminal.types("exit 3\n");
     assert_eq!(terminal.finish(), Some(3));
 }
+
+#[test]
+fn a_login_that_the_sandbox_refuses_is_warned_about() {
+    let home = Home::new();
+    let login = [BINARY, "login", "--client-id", "wrong", "--timeout", "5s"];
+    let done = run(home.command(&[&["sandbox", "--"][..], &login].concat()));
+    done.fails(4, "no browser could be opened");
+}
