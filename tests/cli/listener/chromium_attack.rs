@@ -32,9 +32,13 @@ impl Evil {
                 if is_over.load(Relaxed) {
                     return;
                 }
-                let mut stream = stream.unwrap();
+                let (mut stream, is_over) = (stream.unwrap(), Arc::clone(&is_over));
                 std::thread::spawn(move || {
                     let _ = stream.read(&mut [0; 4096]);
+                    // A spare connection of the browser's.
+                    if is_over.load(Relaxed) {
+                        return;
+                    }
                     let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\
                         Content-Length: 34\r\nConnection: close\r\n\r\n\
                         <!doctype html><title>evil</title>";
