@@ -195,12 +195,15 @@ fn table(rows: &[Row], now: u64, is_at_terminal: bool) -> String {
         .map(|cell| output::sanitize(&output::short(&cell)))
         .collect();
     let lines: Vec<_> = cells.chunks(6).collect();
+    let width = |column: usize| {
+        let widths = lines.iter().map(|line| line[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths = [0, 1, 2, 3, 4, 5].map(width);
     let mut table = String::new();
     for line in &lines {
-        let columns = line.iter().enumerate().map(|(column, cell)| {
-            let width = lines.iter().map(|line| line[column].chars().count()).max();
-            format!("{cell:0$}  ", width.unwrap_or(0))
-        });
+        let columns = line.iter().zip(widths);
+        let columns = columns.map(|(cell, width)| format!("{cell:width$}  "));
         table += columns.collect::<String>().trim_end();
         table.push('\n');
     }
