@@ -12,10 +12,10 @@ value() {
     sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$RCLONE_CONFIG"
 }
 
-# It listens at port 53682, which may be in use for a moment, and prints where
-# to log in.
+# It listens at port 53682, which a connection of another test may have for
+# some seconds, and prints where to log in.
 create() {
-    for _ in 1 2 3 4 5; do
+    for _ in $(seq 60); do
         rclone config create disk yandex \
             client_id="$YANDEX_CLIENT_ID" client_secret="$YANDEX_CLIENT_SECRET" \
             auth_url="$YANDEX_OAUTH_URL/authorize" token_url="$YANDEX_OAUTH_URL/token" && return
@@ -23,7 +23,7 @@ create() {
     done
 }
 create >"$log" 2>&1 &
-for _ in $(seq 300); do
+for _ in $(seq 900); do
     url=$(grep -o 'http://127.0.0.1:53682/auth?state=[^ ]*' "$log") && break
     sleep 0.1
 done
