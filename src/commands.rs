@@ -68,8 +68,7 @@ pub fn variable(name: &str) -> Result<Option<String>, Error> {
         Err(env::VarError::NotPresent) => return Ok(None),
         Err(env::VarError::NotUnicode(_)) => return Err(Error::usage(name, "not UTF-8")),
     };
-    let value = value.trim();
-    let value = value.strip_prefix('\u{feff}').unwrap_or(value).trim();
+    let value = trimmed(&value);
     for quote in ['"', '\''] {
         if value.len() > 1 && value.starts_with(quote) && value.ends_with(quote) {
             let error = Error::usage(name, format!("the value is in quotes ({quote})"));
@@ -77,6 +76,12 @@ pub fn variable(name: &str) -> Result<Option<String>, Error> {
         }
     }
     Ok((!value.is_empty()).then(|| value.to_owned()))
+}
+
+/// A text without white space and a byte order mark around it.
+fn trimmed(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim()
 }
 
 /// A variable that holds a path, which need not be UTF-8.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{option_or_variable, path_variable, variable};
+use super::{option_or_variable, path_variable, trimmed, variable};
 use crate::cli;
 use crate::cli::values::client_id;
 use crate::error::Error;
@@ -141,8 +141,7 @@ fn prompt(line: &mut String) -> std::io::Result<usize> {
 }
 
 fn checked(text: &str) -> Result<SecretString, &'static str> {
-    let text = text.trim();
-    match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
+    match trimmed(text) {
         "" => Err("it is empty"),
         text if text.contains(char::is_control) => Err("more than one line: not a client secret"),
         text => Ok(text.into()),
