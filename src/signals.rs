@@ -84,8 +84,8 @@ mod unix {
     /// arguments are not there yet.
     #[ctor::ctor]
     fn note_ignored_pipe() {
-        let arguments = env::args_os();
-        if arguments.len() == 0 || env::args_os().any(|word| word == "exec" || word == "sandbox") {
+        let mut arguments = env::args_os();
+        if arguments.len() == 0 || arguments.any(|word| word == "exec" || word == "sandbox") {
             let is_ignored = ignored().contains(Signal::SIGPIPE);
             IGNORES_PIPE.store(is_ignored, Ordering::Relaxed);
         }
